@@ -1,0 +1,148 @@
+//! `hybridge serve`: the proxy in front of one backend.
+
+use crate::config::{BackendUrl, HostPolicy, Settings};
+use crate::dialect::{self, Dialect};
+use crate::limits::Limits;
+use crate::server::Server;
+use crate::session::translate::BinaryPolicy;
+use anyhow::Context;
+use clap::ValueEnum;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::thread::available_parallelism;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Files that are open beside the two of each connection.
+const OTHER_FILES: u64 = 64;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where clients connect; port 0 lets the system choose one, which is logged.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+
+    /// Where the sessions go.
+    #[arg(long, value_name = "ws://HOST:PORT")]
+    backend: BackendUrl,
+
+    /// What the backend speaks: rfc6455, hybi-08, hybi-07, hixie-76, hixie-75; or auto, which tries
+    /// the newest first and remembers what worked.
+    #[arg(long, value_name = "DIALECT", default_value = "rfc6455")]
+    backend_dialect: BackendDialect,
+
+    /// What clients may speak, separated by commas; all dialects unless given.
+    #[arg(long, value_name = "DIALECTS", value_delimiter = ',')]
+    accept: Vec<Dialect>,
+
+    /// What becomes of binary messages to or from a Hixie peer.
+    #[arg(long, value_enum, default_value_t = Binary::Frame)]
+    binary: Binary,
+
+    /// The Host that the backend sees: what the client sent (preserve), that of its own URL
+    /// (backend), or a name.
+    #[arg(long, value_name = "preserve|backend|NAME", default_value = "preserve")]
+    host: HostPolicy,
+
+    /// How many clients are served at once; more are answered 503. As many as the limit of open
+    /// files allows unless given.
+    #[arg(long, value_name = "NUMBER")]
+    max_connections: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct BackendDialect(Option<Dialect>);
+
+impl FromStr for BackendDialect {
+    type Err = dialect::UnknownDialect;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        if name == "auto" { Ok(Self(None)) } else { Ok(Self(Some(name.parse()?))) }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Binary {
+    /// Hixie length frames, which draft 76 tells browsers to discard.
+    Frame,
+    /// Text in base64.
+    Base64,
+    /// The session is closed with 1003.
+    Refuse,
+    /// The message is dropped and counted.
+    Drop,
+}
+
+impl From<Binary> for BinaryPolicy {
+    fn from(binary: Binary) -> Self {
+        match binary {
+            Binary::Frame => Self::Frame,
+            Binary::Base64 => Self::Base64,
+            Binary::Refuse => Self::Refuse,
+            Binary::Drop => Self::Drop,
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT; a second signal ends the process at once.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let settings = settings(args)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (backend, dialect) = (settings.backend.authority.clone(), settings.backend_dialect);
+        let server = Server::bind(settings).await?;
+        tracing::info!(
+            address = %server.local_addr(),
+            %backend,
+            dialect = dialect.map_or("auto", Dialect::name),
+            "listening"
+        );
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut order = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        let (ordered, first) = tokio::sync::oneshot::channel::<()>();
+        let serving = server.run(async move { drop(first.await) });
+        tokio::pin!(serving);
+        tokio::select! {
+            result = &mut serving => return result,
+            () = order() => tracing::info!("shutting down"),
+        }
+        drop(ordered);
+        tokio::select! {
+            result = serving => result,
+            () = order() => {
+                tracing::warn!("second signal, ending at once");
+                Ok(())
+            }
+        }
+    })
+}
+
+fn settings(args: &Args) -> anyhow::Result<Settings> {
+    let files = raise_file_limit().context("cannot raise the limit of open files")?;
+    let possible = usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX);
+    Ok(Settings {
+        listen: args.listen,
+        backend: args.backend.clone(),
+        backend_dialect: args.backend_dialect.0,
+        accept: if args.accept.is_empty() { dialect::ALL.to_vec() } else { args.accept.clone() },
+        host: args.host.clone(),
+        binary: args.binary.into(),
+        limits: Limits::default(),
+        max_connections: args.max_connections.unwrap_or(possible).clamp(1, possible.max(1)),
+        workers: available_parallelism().map_or(1, usize::from),
+    })
+}
+
+/// Raises the limit of open files as far as the system lets it, and returns it.
+fn raise_file_limit() -> rustix::io::Result<u64> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    Ok(maximum.unwrap_or(u64::MAX))
+}

@@ -1,0 +1,56 @@
+//! Which dialect a client speaks, told by the fields of its request.
+
+use super::Dialect;
+use super::hixie::Draft;
+use super::hybi::Version;
+use crate::handshake::Refusal;
+use crate::wire::head::{Fields, Request};
+
+/// Finds the dialect of a request, and refuses what is none or more than one.
+///
+/// # Errors
+/// [`Refusal::NotWebSocket`] for another kind of request, [`Refusal::Version`] for a draft that is
+/// not spoken, others for requests that could be read in two ways.
+pub fn detect(request: &Request<'_>) -> Result<Dialect, Refusal> {
+    let fields = &request.fields;
+    let upgrades = fields.lists("Upgrade", "websocket") && fields.lists("Connection", "upgrade");
+    if request.method != "GET" || !upgrades {
+        return Err(Refusal::NotWebSocket);
+    }
+    let keys = [fields.has("Sec-WebSocket-Key1"), fields.has("Sec-WebSocket-Key2")];
+    let version = fields.only("Sec-WebSocket-Version")?;
+    let dialect = match (keys, version) {
+        ([true, _] | [_, true], Some(_)) => return Err(Refusal::MixedDrafts),
+        ([true, _] | [_, true], None) if fields.has("Sec-WebSocket-Key") => {
+            return Err(Refusal::MixedDrafts);
+        }
+        ([true, true], None) => Dialect::Hixie(Draft::H76),
+        ([true, false] | [false, true], None) => return Err(Refusal::MissingKey),
+        (_, Some(b"13")) => Dialect::Hybi(Version::V13),
+        (_, Some(b"8")) => Dialect::Hybi(Version::V8),
+        (_, Some(b"7")) => Dialect::Hybi(Version::V7),
+        (_, Some(_)) => return Err(Refusal::Version),
+        // "The fourth name-value pair is Origin" (draft-hixie-75), and none of 76 or later.
+        (_, None) if fields.has("Origin") && !has_prefix(fields, "sec-websocket-") => {
+            Dialect::Hixie(Draft::H75)
+        }
+        _ => return Err(Refusal::Version),
+    };
+    refuse_body(dialect, fields)?;
+    Ok(dialect)
+}
+
+/// A request with a body is another request to the next hop. Only Hixie-76 has bytes behind its
+/// head, which some clients announce as `Content-Length: 8`.
+fn refuse_body(dialect: Dialect, fields: &Fields<'_>) -> Result<(), Refusal> {
+    let announced: &[u8] = if dialect == Dialect::Hixie(Draft::H76) { b"8" } else { b"0" };
+    match fields.only("Content-Length")? {
+        _ if fields.has("Transfer-Encoding") => Err(Refusal::Body),
+        Some(length) if length != announced => Err(Refusal::Body),
+        _ => Ok(()),
+    }
+}
+
+fn has_prefix(fields: &Fields<'_>, prefix: &str) -> bool {
+    fields.iter().any(|(name, _)| name.to_ascii_lowercase().starts_with(prefix))
+}

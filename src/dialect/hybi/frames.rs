@@ -1,0 +1,352 @@
+//! The frames of RFC 6455 section 5, which the versions 7 and 8 share: reader and writer side by
+//! side.
+
+use super::Version;
+use crate::event::{Chunk, Control, Event, Kind, Reason, Side};
+use crate::fault::Fault;
+use crate::wire::mask::Mask;
+use crate::wire::utf8::Validator;
+
+const FIN: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const OPCODE: u8 = 0x0f;
+const MASKED: u8 = 0x80;
+
+const CONTINUATION: u8 = 0x0;
+const TEXT: u8 = 0x1;
+const BINARY: u8 = 0x2;
+const CLOSE: u8 = 0x8;
+const PING: u8 = 0x9;
+const PONG: u8 = 0xa;
+
+/// The longest frame header: two bytes, a length of eight, a mask key of four.
+const MAX_HEADER: usize = 14;
+
+/// Reads the frames of one peer.
+#[derive(Debug)]
+pub struct Reader {
+    version: Version,
+    speaker: Side,
+    state: State,
+    /// The message that is not finished yet.
+    message: Option<Kind>,
+    utf8: Validator,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Before or inside a frame header; what was cut off is kept.
+    Header { bytes: [u8; MAX_HEADER], have: u8 },
+    /// Inside a data frame. `first`: nothing of its message has been handed out.
+    Data { first: bool, fin: bool, kind: Kind, remaining: u64, mask: Option<Mask> },
+    /// Inside a control frame whose payload was cut.
+    Control(Box<ControlFrame>),
+}
+
+const NO_HEADER: State = State::Header { bytes: [0; MAX_HEADER], have: 0 };
+
+#[derive(Debug)]
+struct ControlFrame {
+    opcode: u8,
+    missing: usize,
+    mask: Option<Mask>,
+    payload: Control,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    fin: bool,
+    opcode: u8,
+    len: u64,
+    mask: Option<Mask>,
+}
+
+impl Reader {
+    /// A reader behind the opening handshake, of frames that come from `speaker`: a client masks
+    /// them, a server does not (RFC 6455 section 5.1).
+    pub fn new(version: Version, speaker: Side) -> Self {
+        Self { version, speaker, state: NO_HEADER, message: None, utf8: Validator::default() }
+    }
+
+    /// Whether the peer is in the middle of a frame or of a message.
+    pub const fn in_message(&self) -> bool {
+        self.message.is_some() || !matches!(self.state, State::Header { have: 0, .. })
+    }
+
+    /// Reads the next event from the front of `input`; `None` when all of it is used up.
+    ///
+    /// # Errors
+    /// The peer's [`Fault`]; the reader must not be used after it.
+    #[inline]
+    pub fn read<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Event<'a>>, Fault> {
+        loop {
+            match &mut self.state {
+                State::Header { bytes, have } => {
+                    let Some(header) = read_header(self.speaker, bytes, have, input)? else {
+                        return Ok(None);
+                    };
+                    *have = 0;
+                    if header.opcode < CLOSE {
+                        self.begin(header)?;
+                        continue;
+                    }
+                    let mut frame = ControlFrame::new(header);
+                    if frame.fill(input) {
+                        return frame.event(self.version).map(Some);
+                    }
+                    self.state = State::Control(Box::new(frame));
+                    return Ok(None);
+                }
+                State::Data { remaining, .. } if *remaining > 0 && input.is_empty() => {
+                    return Ok(None);
+                }
+                State::Data { .. } => {
+                    if let Some(chunk) = self.data(input)? {
+                        return Ok(Some(Event::Chunk(chunk)));
+                    }
+                }
+                State::Control(frame) => {
+                    if !frame.fill(input) {
+                        return Ok(None);
+                    }
+                    let event = frame.event(self.version);
+                    self.state = NO_HEADER;
+                    return event.map(Some);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, header: Header) -> Result<(), Fault> {
+        let Header { fin, opcode, len, mask } = header;
+        // RFC 6455 section 5.4: a continuation continues, and anything else does not.
+        let (kind, first) = match (opcode, self.message) {
+            (CONTINUATION, Some(kind)) => (kind, false),
+            (TEXT, None) => (Kind::Text, true),
+            (BINARY, None) => (Kind::Binary, true),
+            _ => return Err(Fault::Fragment),
+        };
+        self.message = Some(kind);
+        self.state = State::Data { first, fin, kind, remaining: len, mask };
+        Ok(())
+    }
+
+    /// The next run of a data frame; `None` for an empty fragment in the middle of a message.
+    #[inline]
+    fn data<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Option<Chunk<'a>>, Fault> {
+        let State::Data { first, fin, kind, remaining, mask } = &mut self.state else {
+            return Ok(None);
+        };
+        let here = usize::try_from(*remaining).map_or(input.len(), |r| r.min(input.len()));
+        let data = input.split_off_mut(..here).unwrap_or_default();
+        if let Some(mask) = mask {
+            mask.apply(data);
+        }
+        if *kind == Kind::Text {
+            self.utf8.feed(data)?;
+        }
+        let total = (*first && *fin).then_some(*remaining);
+        *remaining -= here as u64;
+        let ended = *remaining == 0;
+        let chunk =
+            Chunk { kind: *kind, first: std::mem::take(first), last: ended && *fin, total, data };
+        if ended {
+            self.state = NO_HEADER;
+        }
+        if chunk.last {
+            self.message = None;
+            self.utf8.finish()?;
+        }
+        let says_nothing = chunk.data.is_empty() && !chunk.first && !chunk.last;
+        Ok((!says_nothing).then_some(chunk))
+    }
+}
+
+/// Reads a header from what was kept and the front of `input`; keeps what is not whole.
+#[inline]
+fn read_header(
+    speaker: Side,
+    bytes: &mut [u8; MAX_HEADER],
+    have: &mut u8,
+    input: &mut &mut [u8],
+) -> Result<Option<Header>, Fault> {
+    if *have == 0
+        && let Some((header, len)) = parse_header(speaker, input)?
+        && input.split_off_mut(..len).is_some()
+    {
+        return Ok(Some(header));
+    }
+    while let Some(byte) = input.split_off_first_mut() {
+        if let Some(place) = bytes.get_mut(usize::from(*have)) {
+            *place = *byte;
+            *have += 1;
+        }
+        let so_far = bytes.get(..usize::from(*have)).unwrap_or_default();
+        if let Some((header, _)) = parse_header(speaker, so_far)? {
+            return Ok(Some(header));
+        }
+    }
+    Ok(None)
+}
+
+/// Parses a frame header (RFC 6455 section 5.2) and tells its length; `None` when it is cut.
+#[inline]
+fn parse_header(speaker: Side, bytes: &[u8]) -> Result<Option<(Header, usize)>, Fault> {
+    let [start, second, rest @ ..] = bytes else {
+        return Ok(None);
+    };
+    let (fin, opcode) = (start & FIN != 0, start & OPCODE);
+    if start & RESERVED != 0 {
+        return Err(Fault::ReservedBit);
+    }
+    if !matches!(opcode, CONTINUATION | TEXT | BINARY | CLOSE | PING | PONG) {
+        return Err(Fault::Opcode);
+    }
+    let masked = second & MASKED != 0;
+    if masked != (speaker == Side::Client) {
+        return Err(Fault::Masking);
+    }
+    let short = second & !MASKED;
+    if opcode >= CLOSE && (!fin || short > 125) {
+        return Err(Fault::ControlFrame);
+    }
+    let (len, rest) = match (short, rest) {
+        (126, [a, b, rest @ ..]) => (u64::from(u16::from_be_bytes([*a, *b])), rest),
+        (127, [a, b, c, d, e, f, g, h, rest @ ..]) => {
+            (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), rest)
+        }
+        (126.., _) => return Ok(None),
+        (_, rest) => (u64::from(short), rest),
+    };
+    // "The minimal number of bytes MUST be used", "the most significant bit MUST be 0".
+    let minimal = match short {
+        126 => len >= 126,
+        127 => len > u64::from(u16::MAX) && len >> 63 == 0,
+        _ => true,
+    };
+    if !minimal {
+        return Err(Fault::Length);
+    }
+    let (mask, rest) = match rest {
+        rest if !masked => (None, rest),
+        [a, b, c, d, rest @ ..] => (Some(Mask::new([*a, *b, *c, *d])), rest),
+        _ => return Ok(None),
+    };
+    Ok(Some((Header { fin, opcode, len, mask }, bytes.len() - rest.len())))
+}
+
+impl ControlFrame {
+    fn new(header: Header) -> Self {
+        let Header { opcode, len, mask, .. } = header;
+        // The header bounds it to 125.
+        let missing = usize::try_from(len).unwrap_or(usize::MAX);
+        Self { opcode, missing, mask, payload: Control::new() }
+    }
+
+    /// Takes what there is of the payload; whether it is whole.
+    fn fill(&mut self, input: &mut &mut [u8]) -> bool {
+        let data = input.split_off_mut(..self.missing.min(input.len())).unwrap_or_default();
+        if let Some(mask) = &mut self.mask {
+            mask.apply(data);
+        }
+        self.missing -= data.len();
+        self.payload.extend(data.iter().copied());
+        self.missing == 0
+    }
+
+    fn event(&mut self, version: Version) -> Result<Event<'static>, Fault> {
+        let payload = std::mem::take(&mut self.payload);
+        match self.opcode {
+            PING => Ok(Event::Ping(payload)),
+            PONG => Ok(Event::Pong(payload)),
+            _ => parse_reason(version, &payload).map(Event::Close),
+        }
+    }
+}
+
+/// The body of a close frame (RFC 6455 section 5.5.1).
+fn parse_reason(version: Version, body: &[u8]) -> Result<Option<Reason>, Fault> {
+    let (code, text) = match body {
+        [] => return Ok(None),
+        [_] => return Err(Fault::CloseFrame),
+        [high, low, text @ ..] => (u16::from_be_bytes([*high, *low]), text),
+    };
+    std::str::from_utf8(text).map_err(|_| Fault::Utf8)?;
+    let text = text.try_into().map_err(|_| Fault::ControlFrame)?;
+    Ok(Some(Reason { code: version.code_from_wire(code)?, text }))
+}
+
+/// What a data frame of ours holds.
+#[derive(Debug, Clone, Copy)]
+pub struct DataFrame {
+    /// The kind of the message.
+    pub kind: Kind,
+    /// Whether the frame opens the message.
+    pub first: bool,
+    /// Whether the frame ends the message.
+    pub last: bool,
+    /// The length of the payload, in bytes.
+    pub len: usize,
+}
+
+/// Writes the header of a data frame; the payload that follows is to be masked by `key`.
+#[inline]
+pub fn write_data_header(frame: &DataFrame, key: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    let opcode = match (frame.first, frame.kind) {
+        (false, _) => CONTINUATION,
+        (true, Kind::Text) => TEXT,
+        (true, Kind::Binary) => BINARY,
+    };
+    let fin = if frame.last { FIN } else { 0 };
+    let masked = if key.is_some() { MASKED } else { 0 };
+    match (u8::try_from(frame.len), u16::try_from(frame.len)) {
+        (Ok(len @ ..=125), _) => out.extend([fin | opcode, masked | len]),
+        (_, Ok(len)) => {
+            let [a, b] = len.to_be_bytes();
+            out.extend([fin | opcode, masked | 126, a, b]);
+        }
+        _ => {
+            out.extend([fin | opcode, masked | 127]);
+            out.extend((frame.len as u64).to_be_bytes());
+        }
+    }
+    out.extend(key.into_iter().flatten());
+}
+
+/// Writes a ping frame.
+pub fn write_ping(payload: &[u8], key: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    write_control(PING, payload, key, out);
+}
+
+/// Writes a pong frame.
+pub fn write_pong(payload: &[u8], key: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    write_control(PONG, payload, key, out);
+}
+
+/// Writes a close frame.
+pub fn write_close(
+    version: Version,
+    reason: Option<&Reason>,
+    key: Option<[u8; 4]>,
+    out: &mut Vec<u8>,
+) {
+    let mut body = Control::new();
+    if let Some(reason) = reason {
+        let code = version.code_to_wire(reason.code);
+        body.extend(code.to_be_bytes().into_iter().chain(reason.text.iter().copied()));
+    }
+    write_control(CLOSE, &body, key, out);
+}
+
+/// `payload` is at most 125 bytes, as [`Control`] is.
+fn write_control(opcode: u8, payload: &[u8], key: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    let masked = if key.is_some() { MASKED } else { 0 };
+    let len = u8::try_from(payload.len()).unwrap_or(125).min(125);
+    out.extend([FIN | opcode, masked | len]);
+    out.extend(key.into_iter().flatten());
+    let start = out.len();
+    out.extend(payload.iter().take(usize::from(len)));
+    if let (Some(key), Some(written)) = (key, out.get_mut(start..)) {
+        Mask::new(key).apply(written);
+    }
+}

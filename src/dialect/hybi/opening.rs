@@ -1,0 +1,137 @@
+//! The opening handshake of RFC 6455 section 4 and of the versions 7 and 8, of both roles.
+
+use super::Version;
+use crate::handshake::{
+    Answer, Failure, Offer, Proof, Refusal, Subprotocols, end_to_end, write_field,
+};
+use crate::wire::entropy::Entropy;
+use crate::wire::grammar::{is_token, token_list};
+use crate::wire::head::{Fields, Request, Response};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use sha1::{Digest, Sha1};
+
+/// RFC 6455 section 1.3.
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
+fn accept(key: &[u8]) -> String {
+    BASE64_STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
+}
+
+/// Reads the client's side of the handshake.
+///
+/// # Errors
+/// With what is wrong with the key or a subprotocol.
+pub fn read_offer(version: Version, request: &Request<'_>, host: &[u8]) -> Result<Offer, Refusal> {
+    let key = request.fields.only("Sec-WebSocket-Key")?.ok_or(Refusal::Key)?;
+    if BASE64_STANDARD.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
+        return Err(Refusal::Key);
+    }
+    Ok(Offer {
+        target: request.target.to_owned(),
+        host: host.to_owned(),
+        origin: read_origin(version, &request.fields)?,
+        subprotocols: read_subprotocols(&request.fields)?,
+        fields: end_to_end(&request.fields),
+        proof: Proof::Key(key.to_owned()),
+    })
+}
+
+/// Up to draft-ietf-hybi-10 the origin of a browser had a name of its own.
+fn read_origin(version: Version, fields: &Fields<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+    let own_name = match version {
+        Version::V7 | Version::V8 => fields.only("Sec-WebSocket-Origin")?,
+        Version::V13 => None,
+    };
+    let origin = own_name.or(fields.only("Origin")?).filter(|origin| !origin.is_empty());
+    Ok(origin.map(<[u8]>::to_owned))
+}
+
+fn read_subprotocols(fields: &Fields<'_>) -> Result<Subprotocols, Refusal> {
+    let mut tokens = Vec::new();
+    for value in fields.all("Sec-WebSocket-Protocol") {
+        let list = token_list(value).ok_or(Refusal::Subprotocol)?;
+        tokens.extend(list.into_iter().map(str::to_owned));
+    }
+    Ok(if tokens.is_empty() { Subprotocols::None } else { Subprotocols::List(tokens) })
+}
+
+/// Writes the server's answer.
+pub fn write_answer(offer: &Offer, answer: &Answer, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
+    write_field("Upgrade", b"websocket", out);
+    write_field("Connection", b"Upgrade", out);
+    if let Proof::Key(key) = &offer.proof {
+        write_field("Sec-WebSocket-Accept", accept(key).as_bytes(), out);
+    }
+    if let Some(subprotocol) = &answer.subprotocol {
+        write_field("Sec-WebSocket-Protocol", subprotocol, out);
+    }
+    for (name, value) in &answer.fields {
+        write_field(name, value, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the client's side of the handshake and returns the `Sec-WebSocket-Accept` that is due.
+pub fn write_offer(
+    version: Version,
+    offer: &Offer,
+    entropy: &mut dyn Entropy,
+    out: &mut Vec<u8>,
+) -> String {
+    let mut nonce = [0; 16];
+    entropy.fill(&mut nonce);
+    let key = BASE64_STANDARD.encode(nonce);
+    write_field("Host", &offer.host, out);
+    write_field("Upgrade", b"websocket", out);
+    write_field("Connection", b"Upgrade", out);
+    write_field("Sec-WebSocket-Key", key.as_bytes(), out);
+    write_field("Sec-WebSocket-Version", version.number().as_bytes(), out);
+    if let Some(origin) = &offer.origin {
+        if version != Version::V13 {
+            write_field("Sec-WebSocket-Origin", origin, out);
+        }
+        // Version 8 is draft-ietf-hybi-08 with the old name and 11 with this one.
+        if version != Version::V7 {
+            write_field("Origin", origin, out);
+        }
+    }
+    let tokens = offer.subprotocols.tokens().unwrap_or_default();
+    if !tokens.is_empty() {
+        write_field("Sec-WebSocket-Protocol", tokens.join(", ").as_bytes(), out);
+    }
+    for (name, value) in &offer.fields {
+        write_field(name, value, out);
+    }
+    out.extend_from_slice(b"\r\n");
+    accept(key.as_bytes())
+}
+
+/// Reads the server's 101 (RFC 6455 section 4.1, what a client has to check).
+///
+/// # Errors
+/// When the proof is wrong, or when the server chose what was not offered.
+pub fn read_answer(
+    due: &str,
+    offered: &[String],
+    response: &Response<'_>,
+) -> Result<Answer, Failure> {
+    let fields = &response.fields;
+    if fields.only("Sec-WebSocket-Accept")? != Some(due.as_bytes()) {
+        return Err(Failure::Proof);
+    }
+    if fields.all("Sec-WebSocket-Extensions").any(|value| !value.is_empty()) {
+        return Err(Failure::Extension);
+    }
+    let subprotocol = match fields.only("Sec-WebSocket-Protocol")? {
+        None | Some([]) => None,
+        Some(chosen)
+            if is_token(chosen) && offered.iter().any(|offer| offer.as_bytes() == chosen) =>
+        {
+            Some(chosen.to_owned())
+        }
+        Some(_) => return Err(Failure::Subprotocol),
+    };
+    Ok(Answer { subprotocol, fields: end_to_end(fields) })
+}

@@ -1,0 +1,189 @@
+//! The opening handshake of any dialect: as a server towards clients, as a client towards backends.
+
+use super::Dialect;
+use super::detect::detect;
+use super::hixie::{self, Draft, keys};
+use super::hybi;
+use crate::handshake::{Answer, Failure, Offer, Refusal, end_to_end, is_host};
+use crate::wire::entropy::Entropy;
+use crate::wire::head::{self, Request, Response};
+
+/// Reads a client's whole head: its dialect and what it offers.
+///
+/// # Errors
+/// With the [`Refusal`] that the client is to be answered.
+pub fn read_offer(head: &[u8]) -> Result<(Dialect, Offer), Refusal> {
+    let request = Request::parse(head)?;
+    let dialect = detect(&request)?;
+    let hixie = matches!(dialect, Dialect::Hixie(_));
+    // Only WebKit of 2010 sends raw spaces.
+    if !request.target.starts_with(b"/") || (!hixie && request.target.contains(&b' ')) {
+        return Err(Refusal::Target);
+    }
+    let host = request.fields.only("Host")?.filter(|host| is_host(host)).ok_or(Refusal::Host)?;
+    let offer = match dialect {
+        Dialect::Hixie(draft) => hixie::opening::read_offer(draft, &request, host)?,
+        Dialect::Hybi(version) => hybi::opening::read_offer(version, &request, host)?,
+    };
+    // The origin is reflected to old clients and handed to old servers, which take it apart.
+    if offer.origin.iter().flatten().any(|b| !(0x20..0x7f).contains(b)) {
+        return Err(Refusal::Origin);
+    }
+    Ok((dialect, offer))
+}
+
+/// Writes the 101 towards a client; behind that of Hixie-76 come the 16 bytes of
+/// [`keys::answer`], once key3 is there. `secure`: whether the client connected by TLS.
+pub fn write_answer(
+    dialect: Dialect,
+    offer: &Offer,
+    answer: &Answer,
+    secure: bool,
+    out: &mut Vec<u8>,
+) {
+    match dialect {
+        Dialect::Hixie(draft) => hixie::opening::write_answer(draft, offer, answer, secure, out),
+        Dialect::Hybi(_) => hybi::opening::write_answer(offer, answer, out),
+    }
+}
+
+/// The handshake with a backend, from our request to its answer.
+#[derive(Debug)]
+pub struct ClientOpening {
+    dialect: Dialect,
+    due: Due,
+    /// The subprotocols that were offered, as this dialect says them.
+    offered: Vec<String>,
+    searched: usize,
+}
+
+/// What the answer has to prove.
+#[derive(Debug)]
+enum Due {
+    Nothing,
+    Md5([u8; keys::ANSWER_LEN]),
+    Accept(String),
+}
+
+impl ClientOpening {
+    /// Writes the request, key3 of Hixie-76 included; all of it is to leave in one write, and
+    /// nothing behind it before the answer has been read.
+    ///
+    /// # Errors
+    /// [`Refusal::Subprotocol`] when the client's subprotocol cannot be said in this dialect.
+    pub fn start(
+        dialect: Dialect,
+        offer: &Offer,
+        entropy: &mut dyn Entropy,
+        out: &mut Vec<u8>,
+    ) -> Result<Self, Refusal> {
+        let offered = match dialect {
+            Dialect::Hixie(_) => offer
+                .subprotocols
+                .opaque()
+                .map(|value| String::from_utf8_lossy(value).into_owned())
+                .into_iter()
+                .collect(),
+            Dialect::Hybi(_) => {
+                let tokens = offer.subprotocols.tokens().ok_or(Refusal::Subprotocol)?;
+                tokens.into_iter().map(str::to_owned).collect()
+            }
+        };
+        out.extend_from_slice(b"GET ");
+        for byte in &offer.target {
+            match byte {
+                b' ' => out.extend_from_slice(b"%20"),
+                byte => out.push(*byte),
+            }
+        }
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        let due = match dialect {
+            Dialect::Hixie(draft) => hixie::opening::write_offer(draft, offer, entropy, out)
+                .map_or(Due::Nothing, Due::Md5),
+            Dialect::Hybi(version) => {
+                Due::Accept(hybi::opening::write_offer(version, offer, entropy, out))
+            }
+        };
+        Ok(Self { dialect, due, offered, searched: 0 })
+    }
+
+    /// Reads the answer from all that came so far; `None` when it goes on. With the answer comes
+    /// its length in bytes; what is behind it is frames.
+    ///
+    /// # Errors
+    /// With the [`Failure`] of the backend.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Option<(Answer, usize)>, Failure> {
+        let mut start = 0;
+        loop {
+            let rest = bytes.get(start..).unwrap_or_default();
+            let Some(end) = head::end(rest, self.searched.saturating_sub(start)) else {
+                self.searched = bytes.len();
+                return Ok(None);
+            };
+            let response = Response::parse(rest.get(..end).unwrap_or_default())?;
+            if matches!(response.status, 100 | 102..=199) {
+                // An interim answer (RFC 9110 section 15.2); the final one follows.
+                start += end;
+                continue;
+            }
+            let behind = rest.get(end..).unwrap_or_default();
+            return Ok(self
+                .read_final(&response, behind)?
+                .map(|(a, more)| (a, start + end + more)));
+        }
+    }
+
+    fn read_final(
+        &self,
+        response: &Response<'_>,
+        behind: &[u8],
+    ) -> Result<Option<(Answer, usize)>, Failure> {
+        let fields = &response.fields;
+        if response.status != 101 {
+            let fields = end_to_end(fields);
+            return Err(Failure::Status { status: response.status, fields });
+        }
+        if !fields.lists("Upgrade", "websocket") || !fields.lists("Connection", "upgrade") {
+            return Err(Failure::NotWebSocket);
+        }
+        let proof = match &self.due {
+            Due::Md5(due) => match behind.first_chunk::<{ keys::ANSWER_LEN }>() {
+                Some(proof) if proof == due => keys::ANSWER_LEN,
+                None if due.starts_with(behind) => return Ok(None),
+                _ => return Err(Failure::Proof),
+            },
+            Due::Nothing | Due::Accept(_) => 0,
+        };
+        let answer = match (self.dialect, &self.due) {
+            (Dialect::Hixie(draft), _) => {
+                let offered = self.offered.first().map(String::as_bytes);
+                hixie::opening::read_answer(draft, offered, response)?
+            }
+            (Dialect::Hybi(_), Due::Accept(due)) => {
+                hybi::opening::read_answer(due, &self.offered, response)?
+            }
+            (Dialect::Hybi(_), _) => return Err(Failure::Proof),
+        };
+        Ok(Some((answer, proof)))
+    }
+
+    /// What it means that the connection ended with these bytes.
+    pub fn end(&self, bytes: &[u8]) -> Failure {
+        // "HTTP/1.1 101", the part of a status line that says something.
+        Failure::End { status: bytes.len() >= 12 }
+    }
+}
+
+/// Whether a backend that failed so may speak an older dialect: it did not know what was asked of
+/// it. Any other answer is an answer.
+pub fn suggests_older(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Status { status: 400 | 426 | 501, .. } | Failure::End { status: false }
+    )
+}
+
+/// Whether behind the client's head bytes of the handshake are due.
+pub fn key3_due(dialect: Dialect) -> bool {
+    dialect == Dialect::Hixie(Draft::H76)
+}

@@ -1,0 +1,47 @@
+//! A reverse proxy that lets any WebSocket client of the last sixteen years talk to any WebSocket
+//! server of the last sixteen years.
+//!
+//! # The way of a byte
+//!
+//! ```text
+//!  socket ── head ── detect ── opening ──┐
+//!                                        ▼
+//!    bytes ──► Reader ──► Event ──► Session ──► Event ──► Writer ──► Outbox ──► socket
+//!            (dialect A)          translate            (dialect B)  (one writev)
+//!              pure                 pure                  pure        pure       I/O
+//! ```
+//!
+//! One task owns both sides of a connection. Nothing walks back up the chain but an answer (a pong
+//! or a close for the side that spoke), and that goes to the speaker's own writer.
+//!
+//! # Rooms
+//!
+//! In the order of the byte's way; imports go upwards in this list and never down
+//! (`tests/layers.rs` holds it). The pure rooms name no socket, no clock, no randomness, no runtime
+//! and no log: bytes, the time and mask keys come in as arguments.
+//!
+//! | room | pure | what lives there |
+//! |------|------|------------------|
+//! | [`limits`] | yes | every number that bounds a connection |
+//! | [`wire`] | yes | bytes: heads, masks, UTF-8, the outbox |
+//! | [`event`] | yes | the vocabulary that all dialects are translated through |
+//! | [`fault`] | yes | what a peer can do wrong, and its close code |
+//! | [`handshake`] | yes | the vocabulary of opening handshakes |
+//! | [`dialect`] | yes | the dialects: handshake, reader and writer of each |
+//! | [`session`] | yes | two peers: translation, closing, facts |
+//! | [`config`] | | the checked settings |
+//! | [`proxy`] | | the way of one connection: open, find the backend, relay |
+//! | [`server`] | | listener, workers, shutdown |
+//! | [`cli`] | | the command line |
+
+pub mod cli;
+pub mod config;
+pub mod dialect;
+pub mod event;
+pub mod fault;
+pub mod handshake;
+pub mod limits;
+pub mod proxy;
+pub mod server;
+pub mod session;
+pub mod wire;

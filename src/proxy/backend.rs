@@ -1,0 +1,141 @@
+//! The backend: connecting to it, and finding out what it speaks.
+
+use crate::config::{HostPolicy, Settings};
+use crate::dialect::opening::{ClientOpening, suggests_older};
+use crate::dialect::{self, Dialect};
+use crate::handshake::{Answer, Failure, Offer, Refusal};
+use crate::server::worker::Worker;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// What is known of the backend, by all workers.
+#[derive(Debug)]
+pub struct Backend {
+    /// What may be tried, in order.
+    dialects: Vec<Dialect>,
+    /// Which of them worked last.
+    known: AtomicUsize,
+}
+
+/// A backend that has accepted a session.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) stream: TcpStream,
+    pub(crate) dialect: Dialect,
+    pub(crate) answer: Answer,
+    /// What it said right behind its answer.
+    pub(crate) early: Vec<u8>,
+}
+
+/// Why there is no session with the backend.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoBackend {
+    #[error("backend: cannot connect: {0}")]
+    Connect(io::Error),
+    #[error("backend: connection lost during the handshake: {0}")]
+    Lost(io::Error),
+    #[error("backend: no answer in time")]
+    Timeout,
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    #[error("{0} for this backend")]
+    Unsayable(#[from] Refusal),
+}
+
+impl NoBackend {
+    /// The HTTP status that tells the client (RFC 9110 section 15.6).
+    pub(crate) const fn status(&self) -> u16 {
+        match self {
+            Self::Timeout => 504,
+            Self::Unsayable(refusal) => refusal.status(),
+            // These speak of our handshake, which is no fault of the client.
+            Self::Failure(Failure::Status { status: 400 | 426 | 501 | ..300, .. }) => 502,
+            Self::Failure(Failure::Status { status, .. }) => *status,
+            Self::Connect(_) | Self::Lost(_) | Self::Failure(_) => 502,
+        }
+    }
+}
+
+impl Backend {
+    /// A backend of which nothing more is known than the settings say.
+    pub fn new(settings: &Settings) -> Self {
+        let dialects =
+            settings.backend_dialect.map_or_else(|| dialect::ALL.to_vec(), |one| vec![one]);
+        Self { dialects, known: AtomicUsize::new(0) }
+    }
+
+    /// Connects and does the opening handshake, in the dialect that is configured or found out.
+    ///
+    /// # Errors
+    /// When the backend cannot be reached or does not accept.
+    pub(crate) async fn open(&self, worker: &Worker, offer: &Offer) -> Result<Opened, NoBackend> {
+        let offer = self.offer_as_seen(worker, offer);
+        let known = self.known.load(Ordering::Relaxed);
+        // What worked last comes first, then the others, newest first.
+        let others = (0..self.dialects.len()).filter(|index| *index != known);
+        let mut failed = None;
+        for index in std::iter::once(known).chain(others) {
+            let Some(dialect) = self.dialects.get(index).copied() else {
+                continue;
+            };
+            match attempt(worker, dialect, &offer).await {
+                Ok(opened) => {
+                    self.known.store(index, Ordering::Relaxed);
+                    return Ok(opened);
+                }
+                Err(NoBackend::Failure(failure)) if suggests_older(&failure) => {
+                    tracing::debug!(%dialect, %failure, "backend speaks another dialect");
+                    failed = failed.or(Some(NoBackend::Failure(failure)));
+                }
+                // A subprotocol that one dialect cannot say, another may.
+                Err(NoBackend::Unsayable(refusal)) => {
+                    failed = failed.or(Some(NoBackend::Unsayable(refusal)));
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Err(failed.unwrap_or(NoBackend::Timeout))
+    }
+
+    fn offer_as_seen(&self, worker: &Worker, offer: &Offer) -> Offer {
+        let mut offer = offer.clone();
+        match &worker.settings.host {
+            HostPolicy::Preserve => {}
+            HostPolicy::Backend => offer.host = worker.settings.backend.authority.clone().into(),
+            HostPolicy::Name(name) => offer.host = name.clone().into(),
+        }
+        offer
+    }
+}
+
+async fn attempt(worker: &Worker, dialect: Dialect, offer: &Offer) -> Result<Opened, NoBackend> {
+    let url = &worker.settings.backend;
+    let mut request = Vec::with_capacity(1024);
+    let mut opening =
+        ClientOpening::start(dialect, offer, &mut worker.tools.borrow_mut().entropy, &mut request)?;
+    let stream = TcpStream::connect((url.host.as_str(), url.port)).await;
+    let mut stream = stream.map_err(NoBackend::Connect)?;
+    stream.set_nodelay(true).map_err(NoBackend::Connect)?;
+    // Head and key3 in one write: some servers look for key3 in the segment of the head.
+    stream.write_all(&request).await.map_err(NoBackend::Lost)?;
+    let mut bytes = Vec::with_capacity(1024);
+    loop {
+        if let Some((answer, length)) = opening.read(&bytes)? {
+            let early = bytes.split_off(length);
+            return Ok(Opened { stream, dialect, answer, early });
+        }
+        if bytes.len() >= worker.settings.limits.head {
+            return Err(Failure::HeadTooLong.into());
+        }
+        match stream.read_buf(&mut bytes).await {
+            Ok(0) => return Err(opening.end(&bytes).into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                return Err(opening.end(&bytes).into());
+            }
+            Err(error) => return Err(NoBackend::Lost(error)),
+        }
+    }
+}

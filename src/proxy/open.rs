@@ -1,0 +1,231 @@
+//! The opening of one connection: the client's handshake, the backend's, and the answer.
+
+use super::backend::{NoBackend, Opened};
+use super::refuse::write_refusal;
+use super::relay::Relay;
+use super::report::{Report, path};
+use super::socket::linger;
+use crate::dialect::Dialect;
+use crate::dialect::hixie::keys::{self, KEY3_LEN};
+use crate::dialect::opening;
+use crate::event::Sides;
+use crate::handshake::{Failure, Field, Offer, Proof, Refusal};
+use crate::limits::Millis;
+use crate::server::load::Ticket;
+use crate::server::worker::Worker;
+use crate::session::Session;
+use crate::wire::head;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Why a client gets no session.
+#[derive(Debug, thiserror::Error)]
+enum NoSession {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Backend(#[from] NoBackend),
+    #[error("handshake not finished in time")]
+    Timeout,
+    #[error("too many connections")]
+    TooMany,
+    #[error("shutting down")]
+    Leaving,
+    #[error("client left during the handshake")]
+    Left,
+    #[error("connection lost during the handshake: {0}")]
+    Lost(#[from] io::Error),
+}
+
+/// Opens a connection and hands it to a relay, or tells the client why not.
+pub(crate) async fn open(
+    worker: Rc<Worker>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    ticket: Ticket,
+) {
+    let mut client = Client { peer, buffer: Vec::with_capacity(1024), told: None, answered: false };
+    let opened = tokio::select! {
+        opened = client.open(&worker, &mut stream, &ticket) => opened,
+        () = worker.leaving() => Err(NoSession::Leaving),
+    };
+    match opened {
+        Ok((offer, dialect, backend)) => {
+            let limits = &worker.settings.limits;
+            let session = Session::new(dialect, backend.dialect, worker.now(), limits);
+            tracing::debug!(%peer, client = %dialect, backend = %backend.dialect, "session opened");
+            let report = Report::new(peer, &offer.target);
+            let streams = Sides { client: stream, backend: backend.stream };
+            let early = Sides { client: client.buffer, backend: backend.early };
+            // A task of its own, because this one's state is large and has to go.
+            let relay = Relay::new(Rc::clone(&worker), session, streams, early, report, ticket);
+            tokio::task::spawn_local(relay);
+        }
+        Err(reason) => client.refuse(&worker, &mut stream, &reason).await,
+    }
+}
+
+/// A client during its handshake.
+struct Client {
+    peer: SocketAddr,
+    /// What it sent and what is not yet used.
+    buffer: Vec<u8>,
+    /// What it asked for, once that is known.
+    told: Option<(Dialect, String)>,
+    /// Whether a 101 has gone out, so that no other status can.
+    answered: bool,
+}
+
+impl Client {
+    async fn open(
+        &mut self,
+        worker: &Worker,
+        stream: &mut TcpStream,
+        ticket: &Ticket,
+    ) -> Result<(Offer, Dialect, Opened), NoSession> {
+        let limits = &worker.settings.limits;
+        let head = self.read_head(stream, limits.head);
+        let (dialect, offer) = within(limits.handshake, head).await??;
+        self.told = Some((dialect, path(&offer.target)));
+        if ticket.over_limit() {
+            return Err(NoSession::TooMany);
+        }
+        if !worker.settings.accept.contains(&dialect) {
+            return Err(Refusal::NotAccepted.into());
+        }
+        let backend = worker.backend.open(worker, &offer);
+        let backend = match within(limits.backend_handshake, backend).await {
+            Ok(opened) => opened?,
+            Err(_) => return Err(NoBackend::Timeout.into()),
+        };
+        let mut answer = Vec::with_capacity(512);
+        // Listeners speak plain TCP, so that Location says ws.
+        opening::write_answer(dialect, &offer, &backend.answer, false, &mut answer);
+        within(limits.handshake, self.answer(stream, answer, &offer.proof)).await??;
+        Ok((offer, dialect, backend))
+    }
+
+    /// Reads the head; what comes behind it stays in the buffer.
+    async fn read_head(
+        &mut self,
+        stream: &mut TcpStream,
+        limit: usize,
+    ) -> Result<(Dialect, Offer), NoSession> {
+        let mut searched = 0;
+        let end = loop {
+            // No method begins otherwise; this also finds TLS on a port that is none.
+            if self.buffer.first().is_some_and(|first| !first.is_ascii_alphabetic()) {
+                return Err(Refusal::Head(head::Fault::StartLine).into());
+            }
+            match head::end(&self.buffer, searched) {
+                Some(end) if end <= limit => break end,
+                None if self.buffer.len() < limit => {}
+                _ => return Err(Refusal::HeadTooLong.into()),
+            }
+            searched = self.buffer.len();
+            if stream.read_buf(&mut self.buffer).await? == 0 {
+                return Err(NoSession::Left);
+            }
+        };
+        let behind = self.buffer.split_off(end);
+        let head = std::mem::replace(&mut self.buffer, behind);
+        Ok(opening::read_offer(&head)?)
+    }
+
+    /// Answers. Without key3, which a front proxy may withhold until it sees the 101, the head goes
+    /// ahead and the 16 bytes follow key3.
+    async fn answer(
+        &mut self,
+        stream: &mut TcpStream,
+        mut answer: Vec<u8>,
+        proof: &Proof,
+    ) -> Result<(), NoSession> {
+        self.answered = true;
+        if let Proof::Keys(parts) = *proof {
+            if self.buffer.len() < KEY3_LEN {
+                stream.write_all(&answer).await?;
+                answer.clear();
+            }
+            let key3 = loop {
+                if let Some(key3) = self.buffer.first_chunk::<KEY3_LEN>() {
+                    break *key3;
+                }
+                if stream.read_buf(&mut self.buffer).await? == 0 {
+                    return Err(NoSession::Left);
+                }
+            };
+            self.buffer.drain(..KEY3_LEN);
+            answer.extend(keys::answer(parts, key3));
+        }
+        Ok(stream.write_all(&answer).await?)
+    }
+
+    async fn refuse(&self, worker: &Worker, stream: &mut TcpStream, reason: &NoSession) {
+        let status = reason.status().filter(|_| !self.answered);
+        self.log(reason, status);
+        let mut response = Vec::new();
+        if let Some(status) = status {
+            let accept = &worker.settings.accept;
+            write_refusal(status, &reason.fields(), accept, &reason.to_string(), &mut response);
+        }
+        // The client may be gone; then there is no one left to tell.
+        let parting = async {
+            stream.write_all(&response).await?;
+            linger(stream).await
+        };
+        drop(within(worker.settings.limits.linger, parting).await);
+    }
+
+    fn log(&self, reason: &NoSession, status: Option<u16>) {
+        let (dialect, path) = match &self.told {
+            Some((dialect, path)) => (Some(dialect.name()), Some(path.as_str())),
+            None => (None, None),
+        };
+        let peer = self.peer;
+        match reason {
+            NoSession::Backend(_) | NoSession::TooMany => {
+                tracing::warn!(%peer, dialect, path, status, %reason, "handshake refused");
+            }
+            // Port scans and health checks connect and leave.
+            NoSession::Left if self.buffer.is_empty() && self.told.is_none() => {
+                tracing::debug!(%peer, %reason, "handshake refused");
+            }
+            _ => tracing::info!(%peer, dialect, path, status, %reason, "handshake refused"),
+        }
+    }
+}
+
+impl NoSession {
+    /// The HTTP status that tells the client; `None` where there is no one to tell.
+    const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.status()),
+            Self::Backend(reason) => Some(reason.status()),
+            Self::Timeout => Some(408),
+            Self::TooMany | Self::Leaving => Some(503),
+            Self::Left | Self::Lost(_) => None,
+        }
+    }
+
+    /// What of a backend's refusal goes on to the client: all but what describes its body.
+    fn fields(&self) -> Vec<Field> {
+        match self {
+            Self::Backend(NoBackend::Failure(Failure::Status { fields, .. }))
+                if !matches!(self.status(), Some(502)) =>
+            {
+                let about_body = |name: &str| name.to_ascii_lowercase().starts_with("content-");
+                fields.iter().filter(|(name, _)| !about_body(name)).cloned().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+async fn within<T>(limit: Millis, work: impl Future<Output = T>) -> Result<T, NoSession> {
+    timeout(Duration::from_millis(limit), work).await.map_err(|_| NoSession::Timeout)
+}

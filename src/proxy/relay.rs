@@ -1,0 +1,161 @@
+//! The relay: a session between two sockets, as one hand-written future.
+//!
+//! It is not an `async fn` because the state of a connection has to be small and plain: a session
+//! that has nothing to move owns no buffer, no timer and no waiting operation.
+
+use super::report::Report;
+use super::socket::{Read, Socket};
+use crate::event::{Side, Sides};
+use crate::limits::{ANSWERS_WATER, Millis};
+use crate::server::load::Ticket;
+use crate::server::timers::Timer;
+use crate::server::worker::{Tools, Worker};
+use crate::session::{Session, Turn};
+use crate::wire::outbox::Outbox;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tokio::net::TcpStream;
+
+/// One connection behind both opening handshakes.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    worker: Rc<Worker>,
+    session: Session,
+    sockets: Sides<Socket>,
+    /// What each side said right behind its opening handshake.
+    early: Option<Box<Sides<Vec<u8>>>>,
+    timer: Timer,
+    began: Millis,
+    report: Report,
+    _ticket: Ticket,
+}
+
+const BOTH: [Side; 2] = [Side::Client, Side::Backend];
+
+impl Relay {
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        session: Session,
+        streams: Sides<TcpStream>,
+        early: Sides<Vec<u8>>,
+        report: Report,
+        ticket: Ticket,
+    ) -> Self {
+        let Sides { client, backend } = streams;
+        Self {
+            timer: worker.add_timer(),
+            began: worker.now(),
+            worker,
+            session,
+            sockets: Sides { client: Socket::new(client), backend: Socket::new(backend) },
+            early: Some(Box::new(early)),
+            report,
+            _ticket: ticket,
+        }
+    }
+
+    /// Moves bytes until nothing moves any more.
+    fn drive(&mut self, cx: &mut Context<'_>, tools: &mut Tools) {
+        if let Some(early) = self.early.take() {
+            for side in BOTH {
+                for piece in early[side].chunks(tools.input.len()) {
+                    self.turn(cx, tools, |session, turn, out, input| {
+                        let (input, _) = input.split_at_mut(piece.len());
+                        input.copy_from_slice(piece);
+                        session.receive(side, input, turn, out);
+                    });
+                }
+            }
+        }
+        if self.worker.is_leaving() {
+            self.turn(cx, tools, |session, turn, out, _| session.leave(turn, out));
+        }
+        if self.worker.now() >= self.session.deadline() {
+            self.turn(cx, tools, |session, turn, out, _| session.tick(turn, out));
+        }
+        // Both sides in turn, so that neither starves; `|` and not `||`, which would skip one.
+        while self.pass(cx, tools, Side::Client) | self.pass(cx, tools, Side::Backend) {}
+        for side in BOTH {
+            if self.sockets[side].flush(cx, &mut tools.spare) && self.session.wants_fin(side) {
+                self.sockets[side].end(cx);
+            }
+        }
+    }
+
+    /// Takes what one side has to say, once; whether that was anything.
+    #[inline]
+    fn pass(&mut self, cx: &mut Context<'_>, tools: &mut Tools, from: Side) -> bool {
+        let to = from.other();
+        self.sockets[to].flush(cx, &mut tools.spare);
+        let socket = &mut self.sockets[from];
+        if socket.has_ended() || socket.unsent() >= ANSWERS_WATER || self.sockets[to].is_full() {
+            return false;
+        }
+        match self.sockets[from].poll_read(cx, &mut tools.input) {
+            Poll::Pending => return false,
+            Poll::Ready(Read::Bytes(count)) => self.turn(cx, tools, |session, turn, out, input| {
+                session.receive(from, input.get_mut(..count).unwrap_or_default(), turn, out);
+            }),
+            Poll::Ready(Read::End { in_order }) => self.turn(cx, tools, |session, turn, out, _| {
+                session.stream_ended(from, in_order, turn, out);
+            }),
+        }
+        true
+    }
+
+    /// One turn of the session, and the writes that come of it.
+    #[inline]
+    fn turn<F>(&mut self, cx: &mut Context<'_>, tools: &mut Tools, act: F)
+    where
+        F: for<'a> FnOnce(&mut Session, &mut Turn<'_>, &mut Sides<Outbox<'a>>, &'a mut [u8]),
+    {
+        let Tools { input, scratch, spare, entropy } = tools;
+        let mut out = Sides {
+            client: Outbox::new(std::mem::take(&mut scratch.client)),
+            backend: Outbox::new(std::mem::take(&mut scratch.backend)),
+        };
+        let mut turn = Turn {
+            now: self.worker.now(),
+            entropy,
+            spare,
+            limits: &self.worker.settings.limits,
+            binary: self.worker.settings.binary,
+            observer: &mut self.report,
+        };
+        act(&mut self.session, &mut turn, &mut out, input);
+        let Sides { client, backend } = out;
+        self.sockets.client.send(cx, &client, spare);
+        self.sockets.backend.send(cx, &backend, spare);
+        *scratch = Sides { client: client.into_scratch(), backend: backend.into_scratch() };
+    }
+
+    fn is_over(&self) -> bool {
+        let ended = |side| self.sockets[side].has_ended() && self.sockets[side].unsent() == 0;
+        self.session.is_over(self.worker.now())
+            || (self.session.is_closed() && BOTH.into_iter().all(ended))
+    }
+}
+
+impl Future for Relay {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let worker = Rc::clone(&self.worker);
+        self.drive(cx, &mut worker.tools.borrow_mut());
+        if self.is_over() {
+            return Poll::Ready(());
+        }
+        worker.set_timer(self.timer, self.session.deadline(), cx.waker());
+        Poll::Pending
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.worker.remove_timer(self.timer);
+        let client = self.session.dialect(Side::Client);
+        let backend = self.session.dialect(Side::Backend);
+        self.report.log(client, backend, self.worker.now().saturating_sub(self.began));
+    }
+}

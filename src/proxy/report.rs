@@ -1,0 +1,152 @@
+//! What is told of a session: one log line when it has ended, made of its facts.
+
+use crate::dialect::Dialect;
+use crate::event::{Side, Sides};
+use crate::session::fact::{Cause, Fact, Loss, Observer};
+use std::net::SocketAddr;
+
+/// The account of one session.
+#[derive(Debug)]
+pub(crate) struct Report {
+    peer: SocketAddr,
+    /// The path of the request; its query may hold secrets and is not kept.
+    path: Box<str>,
+    messages: Sides<u64>,
+    bytes: Sides<u64>,
+    /// What each side said when it closed.
+    closes: Sides<Said>,
+    ended: Option<(Option<Side>, Cause)>,
+    binary_frames: u64,
+    binary_as_text: u64,
+    binary_dropped: u64,
+    messages_cut: u8,
+}
+
+/// How a side closed.
+#[derive(Debug, Clone, Copy, Default)]
+enum Said {
+    #[default]
+    Nothing,
+    Close,
+    Code(u16),
+}
+
+impl Said {
+    /// The word in the log: the code, `none` for a close without one, `-` for no close.
+    fn word(self) -> String {
+        match self {
+            Self::Nothing => "-".to_owned(),
+            Self::Close => "none".to_owned(),
+            Self::Code(code) => code.to_string(),
+        }
+    }
+}
+
+impl Report {
+    pub(crate) fn new(peer: SocketAddr, target: &[u8]) -> Self {
+        Self {
+            peer,
+            path: path(target).into(),
+            messages: Sides::default(),
+            bytes: Sides::default(),
+            closes: Sides::default(),
+            ended: None,
+            binary_frames: 0,
+            binary_as_text: 0,
+            binary_dropped: 0,
+            messages_cut: 0,
+        }
+    }
+
+    /// Writes the line.
+    pub(crate) fn log(&self, client: Dialect, backend: Dialect, milliseconds: u64) {
+        let (by, cause) = self.ended.unwrap_or((None, Cause::Lost));
+        let (how, fault) = match cause {
+            Cause::Close => ("close", None),
+            Cause::Fin => ("fin", None),
+            Cause::Lost => ("lost", None),
+            Cause::Fault(fault) => ("fault", Some(fault)),
+            Cause::Idle => ("idle", None),
+            Cause::Shutdown => ("shutdown", None),
+        };
+        tracing::info!(
+            peer = %self.peer,
+            path = %self.path,
+            client = %client,
+            backend = %backend,
+            messages_up = self.messages.client,
+            bytes_up = self.bytes.client,
+            messages_down = self.messages.backend,
+            bytes_down = self.bytes.backend,
+            client_close = self.closes.client.word(),
+            backend_close = self.closes.backend.word(),
+            ended_by = side_name(by),
+            how,
+            fault = fault.map(tracing::field::display),
+            binary_frames = count(self.binary_frames),
+            binary_as_text = count(self.binary_as_text),
+            binary_dropped = count(self.binary_dropped),
+            messages_cut = count(self.messages_cut.into()),
+            duration_ms = milliseconds,
+            "session ended"
+        );
+    }
+
+    fn lost(&mut self, loss: Loss) {
+        match loss {
+            Loss::BinaryFrame => {
+                if self.binary_frames == 0 {
+                    tracing::warn!(
+                        peer = %self.peer,
+                        path = %self.path,
+                        "binary message sent as a Hixie length frame, which draft 76 tells browsers \
+                         to discard; see --binary"
+                    );
+                }
+                self.binary_frames += 1;
+            }
+            Loss::BinaryAsText => self.binary_as_text += 1,
+            Loss::BinaryDropped => self.binary_dropped += 1,
+            Loss::MessageCut => self.messages_cut += 1,
+            // Every close with a code that reaches a Hixie peer loses it; both codes are in the line.
+            Loss::CloseReason => {}
+        }
+    }
+}
+
+impl Observer for Report {
+    #[inline]
+    fn observe(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Message { from, bytes, .. } => {
+                self.messages[*from] += 1;
+                self.bytes[*from] += bytes;
+            }
+            Fact::Heard { from, code } => {
+                self.closes[*from] = code.map_or(Said::Close, Said::Code);
+            }
+            Fact::Loss(loss) => self.lost(*loss),
+            Fact::Ended { by, cause } => self.ended = Some((*by, *cause)),
+            Fact::Ping { .. } | Fact::Pong { .. } | Fact::Told { .. } => {}
+        }
+    }
+}
+
+/// A target without its query, printable.
+pub(crate) fn path(target: &[u8]) -> String {
+    let path = target.split(|b| *b == b'?').next().unwrap_or_default();
+    path.escape_ascii().to_string()
+}
+
+const fn side_name(side: Option<Side>) -> &'static str {
+    match side {
+        Some(Side::Client) => "client",
+        Some(Side::Backend) => "backend",
+        None => "proxy",
+    }
+}
+
+/// Counts that are zero are left out of the line.
+fn count(count: u64) -> Option<u64> {
+    Some(count).filter(|count| *count > 0)
+}

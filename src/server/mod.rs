@@ -1,0 +1,156 @@
+//! The server: a listener, its workers, and the orderly end of both.
+
+pub(crate) mod load;
+pub(crate) mod timers;
+pub(crate) mod worker;
+
+use crate::config::Settings;
+use crate::proxy::backend::Backend;
+use anyhow::Context;
+use load::{Load, Places};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, watch};
+use worker::{Accepted, Worker};
+
+/// Accepted connections that wait for their worker.
+const HANDED_OVER: usize = 256;
+
+/// How long to wait when the process is out of files or memory, which only ending connections mend.
+const OUT_OF_RESOURCES: Duration = Duration::from_millis(100);
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Server {
+    settings: Arc<Settings>,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// A worker's thread, seen from outside.
+#[derive(Debug)]
+struct Handle {
+    load: Arc<Load>,
+    clients: mpsc::Sender<Accepted>,
+    thread: JoinHandle<()>,
+}
+
+impl Server {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn bind(settings: Settings) -> anyhow::Result<Self> {
+        let address = settings.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+        Ok(Self { settings: Arc::new(settings), address: listener.local_addr()?, listener })
+    }
+
+    /// The address it listens on, with the port that the system chose where 0 was asked for.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is done; then closes every session in its own dialect, and returns
+    /// when the last has ended or the shutdown deadline has passed.
+    ///
+    /// # Errors
+    /// When a worker cannot be started.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let (leave, leaving) = watch::channel(false);
+        let places = Places::new(self.settings.max_connections);
+        let backend = Arc::new(Backend::new(&self.settings));
+        let workers = (0..self.settings.workers.max(1))
+            .map(|index| self.start_worker(index, &backend, &places, leaving.clone()))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        tokio::select! {
+            () = self.accept(&places, &workers) => {}
+            () = shutdown => {}
+        }
+        let Self { settings, listener, .. } = self;
+        // The port is free, and who connects now is refused by the system.
+        drop(listener);
+        leave.send_replace(true);
+        let (loads, threads): (Vec<_>, Vec<_>) =
+            workers.into_iter().map(|worker| (worker.load, worker.thread)).unzip();
+        let joined = tokio::task::spawn_blocking(move || {
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+        });
+        // The sessions keep the deadline themselves; this is for what has none, such as a thread
+        // that hangs.
+        let grace = Duration::from_millis(settings.limits.shutdown) + Duration::from_secs(2);
+        if tokio::time::timeout(grace, joined).await.is_err() {
+            let left: usize = loads.iter().map(|load| load.count()).sum();
+            tracing::warn!(left, "shutdown deadline passed, connections dropped");
+        }
+        Ok(())
+    }
+
+    /// Hands each new connection to the worker with the fewest: they live long, so that a hashed
+    /// spread would stay uneven.
+    async fn accept(&self, places: &Places, workers: &[Handle]) {
+        loop {
+            places.wait().await;
+            let (stream, peer) = loop {
+                // The runtime of the worker takes the stream over from that of the listener.
+                let accepted = self.listener.accept().await;
+                match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
+                    Ok(accepted) => break accepted,
+                    // The client has gone before it was accepted.
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept");
+                        tokio::time::sleep(OUT_OF_RESOURCES).await;
+                    }
+                }
+            };
+            let Some(worker) = workers.iter().min_by_key(|worker| worker.load.count()) else {
+                return;
+            };
+            let ticket = worker.load.ticket();
+            if worker.clients.send(Accepted { stream, peer, ticket }).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn start_worker(
+        &self,
+        index: usize,
+        backend: &Arc<Backend>,
+        places: &Places,
+        leave: watch::Receiver<bool>,
+    ) -> anyhow::Result<Handle> {
+        let load = Load::new(places.clone());
+        let (clients, accepted) = mpsc::channel(HANDED_OVER);
+        let (settings, backend) = (Arc::clone(&self.settings), Arc::clone(backend));
+        let runtime =
+            || Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        let shared_load = Arc::clone(&load);
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                let run = || -> anyhow::Result<()> {
+                    let runtime = runtime()?;
+                    runtime.block_on(async {
+                        let worker = Rc::new(Worker::new(settings, backend, shared_load)?);
+                        worker.run(accepted, leave).await;
+                        Ok(())
+                    })
+                };
+                if let Err(error) = run() {
+                    tracing::error!(%error, "worker ended");
+                }
+            })
+            .context("cannot start a worker")?;
+        Ok(Handle { load, clients, thread })
+    }
+}

@@ -1,0 +1,187 @@
+//! A worker: one thread, one current-thread runtime, and what its connections share.
+//!
+//! A connection lives its whole life on one worker, so that nothing here is locked.
+
+use super::load::{Load, Ticket};
+use super::timers::{Timer, Timers};
+use crate::config::Settings;
+use crate::event::Sides;
+use crate::limits::{Millis, READ_BUFFER};
+use crate::proxy;
+use crate::proxy::backend::Backend;
+use crate::wire::entropy::Entropy;
+use crate::wire::spare::Spare;
+use rand::rngs::{StdRng, SysRng};
+use rand::{Rng, SeedableRng};
+use std::cell::{Cell, RefCell};
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// How often deadlines are looked at. All of them are seconds long, so that this is fine enough,
+/// and looking through ten thousand takes some microseconds.
+const TICK: Duration = Duration::from_millis(250);
+
+/// A client that has connected.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) ticket: Ticket,
+}
+
+/// What the connections of a worker share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) tools: RefCell<Tools>,
+    load: Arc<Load>,
+    start: Instant,
+    now: Cell<Millis>,
+    timers: RefCell<Timers>,
+    leaving: Cell<bool>,
+    left: Notify,
+}
+
+/// The buffers and the randomness that one turn of a connection uses.
+pub(crate) struct Tools {
+    pub(crate) input: Box<[u8]>,
+    pub(crate) scratch: Sides<Vec<u8>>,
+    pub(crate) spare: Spare,
+    pub(crate) entropy: Random,
+}
+
+impl std::fmt::Debug for Tools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tools").finish_non_exhaustive()
+    }
+}
+
+/// A cryptographically secure generator, seeded by the system.
+pub(crate) struct Random(StdRng);
+
+impl Entropy for Random {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+}
+
+impl Worker {
+    /// A worker that has not begun.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        backend: Arc<Backend>,
+        load: Arc<Load>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            settings,
+            backend,
+            tools: RefCell::new(Tools {
+                input: vec![0; READ_BUFFER].into_boxed_slice(),
+                scratch: Sides::default(),
+                spare: Spare::default(),
+                entropy: Random(StdRng::try_from_rng(&mut SysRng)?),
+            }),
+            load,
+            start: Instant::now(),
+            now: Cell::new(0),
+            timers: RefCell::default(),
+            leaving: Cell::new(false),
+            left: Notify::new(),
+        })
+    }
+
+    /// Serves connections until told to leave and until the last of them has ended.
+    pub(super) async fn run(
+        self: Rc<Self>,
+        mut accepted: mpsc::Receiver<Accepted>,
+        mut leave: watch::Receiver<bool>,
+    ) {
+        let worker = Rc::clone(&self);
+        let clock = tokio::task::spawn_local(async move { worker.tick().await });
+        loop {
+            tokio::select! {
+                client = accepted.recv() => match client {
+                    Some(client) => self.begin(client),
+                    None => break,
+                },
+                _ = leave.wait_for(|leave| *leave), if !self.is_leaving() => {
+                    self.leaving.set(true);
+                    self.left.notify_waiters();
+                    self.timers.borrow().wake(Millis::MAX);
+                }
+            }
+        }
+        self.load.empty().await;
+        clock.abort();
+    }
+
+    fn begin(self: &Rc<Self>, client: Accepted) {
+        let worker = Rc::clone(self);
+        let Accepted { stream, peer, ticket } = client;
+        // A frame that is ready has nothing to wait for.
+        let stream =
+            stream.set_nodelay(true).and_then(|()| tokio::net::TcpStream::from_std(stream));
+        match stream {
+            Ok(stream) => {
+                tokio::task::spawn_local(proxy::open::open(worker, stream, peer, ticket));
+            }
+            Err(error) => tracing::warn!(%peer, %error, "connection dropped"),
+        }
+    }
+
+    async fn tick(&self) {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let now = interval.tick().await;
+            let now = now.duration_since(self.start).as_millis();
+            self.now.set(Millis::try_from(now).unwrap_or(Millis::MAX));
+            self.timers.borrow().wake(self.now.get());
+        }
+    }
+}
+
+/// What a connection asks of its worker.
+impl Worker {
+    /// The time, as of the last tick.
+    pub(crate) fn now(&self) -> Millis {
+        self.now.get()
+    }
+
+    /// Whether every connection is to come to its end.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.get()
+    }
+
+    /// Waits until every connection is to come to its end.
+    pub(crate) async fn leaving(&self) {
+        let left = self.left.notified();
+        if !self.is_leaving() {
+            left.await;
+        }
+    }
+
+    /// A place among the deadlines.
+    pub(crate) fn add_timer(&self) -> Timer {
+        self.timers.borrow_mut().add()
+    }
+
+    /// Sets a deadline.
+    pub(crate) fn set_timer(&self, timer: Timer, deadline: Millis, waker: &Waker) {
+        self.timers.borrow_mut().set(timer, deadline, waker);
+    }
+
+    /// Gives a place back.
+    pub(crate) fn remove_timer(&self, timer: Timer) {
+        self.timers.borrow_mut().remove(timer);
+    }
+}

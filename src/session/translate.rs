@@ -1,0 +1,169 @@
+//! What one side says, as far as the other side can be told: by capability and policy, and blind to
+//! dialects.
+
+use super::Turn;
+use super::fact::{Fact, Loss};
+use super::gather::{Gather, Tools};
+use crate::dialect::writer::{Data, Piece, Writer};
+use crate::event::{Able, Chunk, Kind, Side};
+use crate::fault::Fault;
+use crate::wire::outbox::Outbox;
+use arrayvec::ArrayVec;
+use base64::prelude::{BASE64_STANDARD, Engine};
+
+/// What becomes of binary messages where one of the two sides knows them only as the length frames
+/// of Hixie, which draft 76 tells browsers to discard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BinaryPolicy {
+    /// A length frame is a binary message, and the other way round.
+    #[default]
+    Frame,
+    /// Text in base64 (RFC 4648 section 4).
+    Base64,
+    /// The session is closed with 1003.
+    Refuse,
+    /// The message is dropped and counted.
+    Drop,
+}
+
+/// The way of messages in one direction.
+#[derive(Debug, Default)]
+pub struct Translator {
+    gather: Gather,
+    mode: Mode,
+    /// The bytes of the message so far, as its sender counts them.
+    bytes: u64,
+    /// What of the input of base64 does not fill a group of three.
+    carry: ArrayVec<u8, 3>,
+}
+
+/// What becomes of the message that is on its way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    Pass,
+    Base64,
+    Drop,
+}
+
+/// The two ends of a direction.
+pub(super) struct Link<'t, 'a> {
+    pub(super) side: Side,
+    pub(super) from: Able,
+    pub(super) to: Able,
+    /// The writer towards the other side; `None` once that side has been told the end.
+    pub(super) writer: Option<&'t mut Writer>,
+    pub(super) out: &'t mut Outbox<'a>,
+}
+
+impl Translator {
+    /// Takes a run of a message.
+    ///
+    /// # Errors
+    /// [`Fault::TooBig`] beyond a limit, [`Fault::BinaryRefused`] by policy.
+    #[inline]
+    pub(super) fn chunk<'a>(
+        &mut self,
+        chunk: Chunk<'a>,
+        link: &mut Link<'_, 'a>,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Fault> {
+        let Chunk { kind, first, last, total, data } = chunk;
+        if first {
+            self.bytes = 0;
+            self.mode = if kind == Kind::Binary { choose(link, turn)? } else { Mode::Pass };
+        }
+        self.bytes += data.len() as u64;
+        if let Some(writer) = &mut link.writer {
+            let mut tools = Tools {
+                writer,
+                out: link.out,
+                able: link.to,
+                limits: turn.limits,
+                entropy: turn.entropy,
+                spare: turn.spare,
+            };
+            match self.mode {
+                Mode::Drop => {}
+                Mode::Pass => {
+                    let data = Data::InPlace(data);
+                    self.gather.push(Piece { kind, first, last, total, data }, &mut tools)?;
+                }
+                Mode::Base64 => {
+                    let text = self.encode(data, last, tools.spare.take());
+                    let data = Data::Copied(&text);
+                    let piece = Piece { kind: Kind::Text, first, last, total: None, data };
+                    self.gather.push(piece, &mut tools)?;
+                    tools.spare.give(text);
+                }
+            }
+        }
+        if last {
+            turn.observer.observe(&Fact::Message { from: link.side, kind, bytes: self.bytes });
+        }
+        Ok(())
+    }
+
+    /// Appends the base64 of the next run of a message, as far as it fills groups of three.
+    fn encode(&mut self, mut data: &[u8], last: bool, out: Vec<u8>) -> Vec<u8> {
+        // The buffer is empty, so that this copies nothing and cannot fail.
+        let mut text = String::from_utf8(out).unwrap_or_default();
+        while !self.carry.is_empty()
+            && !self.carry.is_full()
+            && let Some((byte, rest)) = data.split_first()
+        {
+            self.carry.push(*byte);
+            data = rest;
+        }
+        if self.carry.is_full() || last {
+            BASE64_STANDARD.encode_string(&self.carry, &mut text);
+            self.carry.clear();
+        }
+        let whole = if last { data.len() } else { data.len() - data.len() % 3 };
+        let (whole, rest) = data.split_at(whole);
+        BASE64_STANDARD.encode_string(whole, &mut text);
+        self.carry.extend(rest.iter().copied());
+        text.into_bytes()
+    }
+}
+
+/// What is to become of a binary message.
+fn choose(link: &Link<'_, '_>, turn: &mut Turn<'_>) -> Result<Mode, Fault> {
+    if link.from.binary && link.to.binary {
+        return Ok(Mode::Pass);
+    }
+    let (mode, loss) = match turn.binary {
+        BinaryPolicy::Frame => (Mode::Pass, (!link.to.binary).then_some(Loss::BinaryFrame)),
+        BinaryPolicy::Base64 => (Mode::Base64, Some(Loss::BinaryAsText)),
+        BinaryPolicy::Drop => (Mode::Drop, Some(Loss::BinaryDropped)),
+        BinaryPolicy::Refuse => return Err(Fault::BinaryRefused),
+    };
+    if let Some(loss) = loss {
+        turn.observer.observe(&Fact::Loss(loss));
+    }
+    Ok(mode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn base64_is_the_same_however_the_message_is_cut(
+            data in proptest::collection::vec(any::<u8>(), 0..40),
+            cuts in proptest::collection::vec(0_usize..7, 0..12),
+        ) {
+            let mut translator = Translator::default();
+            let (mut rest, mut text) = (&data[..], Vec::new());
+            for cut in cuts {
+                let (piece, tail) = rest.split_at(cut.min(rest.len()));
+                text.extend(translator.encode(piece, false, Vec::new()));
+                rest = tail;
+            }
+            text.extend(translator.encode(rest, true, Vec::new()));
+            prop_assert_eq!(String::from_utf8(text).unwrap(), BASE64_STANDARD.encode(&data));
+        }
+    }
+}

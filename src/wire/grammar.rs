@@ -1,0 +1,111 @@
+//! The grammar of HTTP heads (RFC 9112), as far as an opening handshake needs it.
+//!
+//! Tolerant where real old clients need it, strict in all that could smuggle: lines end in CR LF
+//! and in nothing else, nothing stands between a field name and its colon, no line is folded.
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_while, take_while_m_n, take_while1};
+use nom::character::complete::char;
+use nom::combinator::{all_consuming, map_res, opt};
+use nom::multi::separated_list0;
+use nom::sequence::{delimited, preceded, terminated};
+use nom::{IResult, Parser};
+
+/// One line of a head, without its line end.
+pub(super) type Line<'a> = &'a [u8];
+
+/// `token` of RFC 9110 section 5.6.2.
+pub(super) fn token(input: Line<'_>) -> IResult<Line<'_>, &str> {
+    map_res(take_while1(is_tchar), std::str::from_utf8).parse(input)
+}
+
+/// `method SP request-target SP HTTP-version`; returns the method and the target.
+///
+/// The target reaches to the last space of the line: WebKit of 2010 decodes `%20` and sends a raw
+/// space there.
+pub(super) fn request_line(line: Line<'_>) -> Option<(&str, Line<'_>)> {
+    let (rest, method) =
+        terminated(token, char::<_, nom::error::Error<_>>(' ')).parse(line).ok()?;
+    let target = rest.strip_suffix(b" HTTP/1.1")?;
+    (!target.is_empty()).then_some((method, target))
+}
+
+/// `HTTP-version SP status-code SP [reason-phrase]`; returns the status code and the reason.
+pub(super) fn status_line(line: Line<'_>) -> Option<(u16, Line<'_>)> {
+    let digits = take_while_m_n(3, 3, |b: u8| b.is_ascii_digit());
+    let status = map_res(map_res(digits, std::str::from_utf8), str::parse::<u16>);
+    let version = alt((tag("HTTP/1.1 "), tag("HTTP/1.0 ")));
+    // Some servers leave out the space when they have no reason to give.
+    let reason = opt(preceded(char::<_, nom::error::Error<_>>(' '), take_while(|_| true)));
+    let (rest, (status, reason)) = preceded(version, (status, reason)).parse(line).ok()?;
+    (rest.is_empty() && status >= 100).then_some((status, reason.unwrap_or_default()))
+}
+
+/// `field-name ":" OWS field-value OWS`; returns the name and the trimmed value.
+///
+/// Runs of spaces inside the value are kept: Hixie-76 counts them.
+pub(super) fn field_line(line: Line<'_>) -> Option<(&str, Line<'_>)> {
+    let (value, name) = terminated(token, char::<_, nom::error::Error<_>>(':')).parse(line).ok()?;
+    Some((name, value.trim_ascii()))
+}
+
+/// A comma-separated list of tokens, empty elements ignored (RFC 9110 section 5.6.1.2).
+/// `None` when an element is not a token.
+pub fn token_list(value: &[u8]) -> Option<Vec<&str>> {
+    let blank = || take_while::<_, _, nom::error::Error<_>>(|b| matches!(b, b' ' | b'\t'));
+    let element = delimited(blank(), opt(token), blank());
+    let (_, elements) = all_consuming(separated_list0(char(','), element)).parse(value).ok()?;
+    Some(elements.into_iter().flatten().collect())
+}
+
+/// Whether `value` is one `token`.
+pub fn is_token(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().copied().all(is_tchar)
+}
+
+/// `tchar` of RFC 9110 section 5.6.2.
+fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_may_hold_raw_spaces() {
+        let line = b"GET /a b?q=%C3%A9 HTTP/1.1";
+        assert_eq!(request_line(line), Some(("GET", &b"/a b?q=%C3%A9"[..])));
+        assert_eq!(request_line(b"GET / HTTP/1.0"), None);
+        assert_eq!(request_line(b"GET  HTTP/1.1"), None);
+        assert_eq!(request_line(b" GET / HTTP/1.1"), None);
+    }
+
+    #[test]
+    fn a_status_line_may_lack_its_reason() {
+        assert_eq!(status_line(b"HTTP/1.1 101"), Some((101, &b""[..])));
+        assert_eq!(
+            status_line(b"HTTP/1.1 101 Web Socket Protocol Handshake"),
+            Some((101, &b"Web Socket Protocol Handshake"[..]))
+        );
+        for bad in ["HTTP/1.1 1011", "HTTP/2 200 OK", "HTTP/1.1 +10 x", "HTTP/1.1 099 x"] {
+            assert_eq!(status_line(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_field_keeps_its_inner_spaces() {
+        assert_eq!(field_line(b"Key:  a   b "), Some(("Key", &b"a   b"[..])));
+        assert_eq!(field_line(b"Key : a"), None);
+        assert_eq!(field_line(b": a"), None);
+        assert_eq!(field_line(b" folded: a"), None);
+    }
+
+    #[test]
+    fn a_list_ignores_its_empty_elements() {
+        assert_eq!(token_list(b"keep-alive, Upgrade"), Some(vec!["keep-alive", "Upgrade"]));
+        assert_eq!(token_list(b" ,a,, b ,"), Some(vec!["a", "b"]));
+        assert_eq!(token_list(b""), Some(vec![]));
+        assert_eq!(token_list(b"a b"), None);
+    }
+}

@@ -1,0 +1,9 @@
+//! Bytes: what every dialect is made of, and nothing that knows a dialect.
+
+pub mod entropy;
+pub mod grammar;
+pub mod head;
+pub mod mask;
+pub mod outbox;
+pub mod spare;
+pub mod utf8;
