@@ -29,12 +29,14 @@
 //! | [`handshake`] | yes | the vocabulary of opening handshakes |
 //! | [`dialect`] | yes | the dialects: handshake, reader and writer of each |
 //! | [`session`] | yes | two peers: translation, closing, facts |
+//! | [`codec`] | | the dialects for other programs, with `Framed` |
 //! | [`config`] | | the checked settings |
 //! | [`proxy`] | | the way of one connection: open, find the backend, relay |
 //! | [`server`] | | listener, workers, shutdown |
 //! | [`cli`] | | the command line |
 
 pub mod cli;
+pub mod codec;
 pub mod config;
 pub mod dialect;
 pub mod event;

@@ -32,7 +32,7 @@ pub struct Limits {
     pub streamed: u64,
     /// A message that has to be collected before it can leave (binary in fragments towards Hixie),
     /// in bytes of memory.
-    pub collected: u64,
+    pub collected: usize,
     /// From the accepted connection to the end of the client's handshake, key3 included.
     pub handshake: Millis,
     /// From the connection attempt to the backend's answer.

@@ -16,9 +16,8 @@ pub(crate) struct Report {
     /// What each side said when it closed.
     closes: Sides<Said>,
     ended: Option<(Option<Side>, Cause)>,
-    binary_frames: u64,
-    binary_as_text: u64,
-    binary_dropped: u64,
+    /// Binary messages that became something else, or nothing; the policy says which.
+    binary_lost: u32,
     messages_cut: u8,
 }
 
@@ -51,9 +50,7 @@ impl Report {
             bytes: Sides::default(),
             closes: Sides::default(),
             ended: None,
-            binary_frames: 0,
-            binary_as_text: 0,
-            binary_dropped: 0,
+            binary_lost: 0,
             messages_cut: 0,
         }
     }
@@ -83,9 +80,7 @@ impl Report {
             ended_by = side_name(by),
             how,
             fault = fault.map(tracing::field::display),
-            binary_frames = count(self.binary_frames),
-            binary_as_text = count(self.binary_as_text),
-            binary_dropped = count(self.binary_dropped),
+            binary_lost = count(self.binary_lost),
             messages_cut = count(self.messages_cut.into()),
             duration_ms = milliseconds,
             "session ended"
@@ -94,23 +89,28 @@ impl Report {
 
     fn lost(&mut self, loss: Loss) {
         match loss {
-            Loss::BinaryFrame => {
-                if self.binary_frames == 0 {
-                    tracing::warn!(
-                        peer = %self.peer,
-                        path = %self.path,
-                        "binary message sent as a Hixie length frame, which draft 76 tells browsers \
-                         to discard; see --binary"
-                    );
+            Loss::BinaryFrame | Loss::BinaryAsText | Loss::BinaryDropped => {
+                if self.binary_lost == 0 {
+                    self.warn_of(loss);
                 }
-                self.binary_frames += 1;
+                self.binary_lost += 1;
             }
-            Loss::BinaryAsText => self.binary_as_text += 1,
-            Loss::BinaryDropped => self.binary_dropped += 1,
             Loss::MessageCut => self.messages_cut += 1,
             // Every close with a code that reaches a Hixie peer loses it; both codes are in the line.
             Loss::CloseReason => {}
         }
+    }
+
+    /// Once a session: what becomes of its binary messages.
+    fn warn_of(&self, loss: Loss) {
+        let outcome = match loss {
+            Loss::BinaryFrame => {
+                "sent as a Hixie length frame, which draft 76 tells browsers to discard"
+            }
+            Loss::BinaryAsText => "sent as base64 text",
+            _ => "dropped",
+        };
+        tracing::warn!(peer = %self.peer, path = %self.path, outcome, "binary message; see --binary");
     }
 }
 
@@ -147,6 +147,6 @@ const fn side_name(side: Option<Side>) -> &'static str {
 }
 
 /// Counts that are zero are left out of the line.
-fn count(count: u64) -> Option<u64> {
+fn count(count: u32) -> Option<u32> {
     Some(count).filter(|count| *count > 0)
 }

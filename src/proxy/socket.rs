@@ -2,7 +2,7 @@
 
 use crate::limits::{HIGH_WATER, LOW_WATER};
 use crate::wire::outbox::Outbox;
-use crate::wire::spare::Spare;
+use crate::wire::spare::{Buffer, Spare};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,9 +12,7 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
-    unsent: Vec<u8>,
-    /// How much of `unsent` has been sent.
-    sent: usize,
+    unsent: Option<Box<Buffer>>,
     read: ReadSide,
     write: WriteSide,
     /// Whether the other side is not to be read until this one has taken more.
@@ -47,14 +45,7 @@ pub(crate) enum Read {
 
 impl Socket {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            unsent: Vec::new(),
-            sent: 0,
-            read: ReadSide::Open,
-            write: WriteSide::Open,
-            full: false,
-        }
+        Self { stream, unsent: None, read: ReadSide::Open, write: WriteSide::Open, full: false }
     }
 
     /// Whether the peer has ended its stream, or lost it.
@@ -68,8 +59,8 @@ impl Socket {
     }
 
     /// The bytes that the peer has not taken yet.
-    pub(crate) const fn unsent(&self) -> usize {
-        self.unsent.len() - self.sent
+    pub(crate) fn unsent(&self) -> usize {
+        self.unsent.as_ref().map_or(0, |unsent| unsent.len())
     }
 
     /// Reads once. A short read tells tokio that there is no more, which saves the system call that
@@ -96,7 +87,7 @@ impl Socket {
         }
         let slices = outbox.slices();
         let mut sent = 0;
-        if self.unsent.is_empty() {
+        if self.unsent.is_none() {
             let stream = Pin::new(&mut self.stream);
             let written = match &slices[..] {
                 [one] => stream.poll_write(cx, one),
@@ -112,10 +103,7 @@ impl Socket {
             let (_, rest) = slice.split_at(sent.min(slice.len()));
             sent -= slice.len() - rest.len();
             if !rest.is_empty() {
-                if self.unsent.capacity() == 0 {
-                    self.unsent = spare.take();
-                }
-                self.unsent.extend_from_slice(rest);
+                self.unsent.get_or_insert_with(|| spare.take()).append(rest);
             }
         }
         self.full |= self.unsent() >= HIGH_WATER;
@@ -124,21 +112,22 @@ impl Socket {
     /// Writes what is left, as far as the peer takes it. Whether all of it is gone.
     #[inline]
     pub(crate) fn flush(&mut self, cx: &mut Context<'_>, spare: &mut Spare) -> bool {
-        while self.sent < self.unsent.len() {
-            let rest = self.unsent.get(self.sent..).unwrap_or_default();
-            match Pin::new(&mut self.stream).poll_write(cx, rest) {
-                Poll::Ready(Ok(written)) => self.sent += written,
+        while let Some(unsent) = &mut self.unsent {
+            match Pin::new(&mut self.stream).poll_write(cx, unsent.bytes()) {
+                Poll::Ready(Ok(written)) => {
+                    unsent.consume(written);
+                    if unsent.is_empty() {
+                        self.forget_unsent(spare);
+                    }
+                }
                 Poll::Ready(Err(_)) => self.break_off(spare),
                 Poll::Pending => {
-                    self.full &= self.unsent() > LOW_WATER;
+                    self.full &= unsent.len() > LOW_WATER;
                     return false;
                 }
             }
         }
         self.full = false;
-        if !self.unsent.is_empty() {
-            self.forget_unsent(spare);
-        }
         true
     }
 
@@ -160,8 +149,9 @@ impl Socket {
     }
 
     fn forget_unsent(&mut self, spare: &mut Spare) {
-        self.sent = 0;
-        spare.give(std::mem::take(&mut self.unsent));
+        if let Some(unsent) = self.unsent.take() {
+            spare.give(unsent);
+        }
     }
 }
 

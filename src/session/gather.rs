@@ -11,14 +11,12 @@ use crate::fault::Fault;
 use crate::limits::{Limits, ONE_FRAME};
 use crate::wire::entropy::Entropy;
 use crate::wire::outbox::Outbox;
-use crate::wire::spare::Spare;
+use crate::wire::spare::{Buffer, Spare};
 
 /// The message that is on its way in one direction.
 #[derive(Debug, Default)]
 pub(super) struct Gather {
-    held: Vec<u8>,
-    /// The bytes of the message so far.
-    seen: u64,
+    held: Option<Box<Buffer>>,
     state: State,
 }
 
@@ -47,48 +45,46 @@ impl Gather {
     /// Takes the next piece of a message and writes what can leave.
     ///
     /// # Errors
-    /// [`Fault::TooBig`] when the message is beyond the limit of its kind.
+    /// [`Fault::TooBig`] when a message that has to be collected is beyond its limit.
     #[inline]
     pub(super) fn push<'a>(
         &mut self,
         piece: Piece<'a, '_>,
         tools: &mut Tools<'_, 'a>,
     ) -> Result<(), Fault> {
-        let len = piece.data.len();
-        if piece.first {
-            self.seen = 0;
-            let unknown = piece.total.is_none() && !piece.last;
-            let to_the_end = unknown && piece.kind == Kind::Binary && !tools.able.binary_in_pieces;
+        let (kind, first, last) = (piece.kind, piece.first, piece.last);
+        if first {
+            let unknown = piece.total.is_none() && !last;
+            let to_the_end = unknown && kind == Kind::Binary && !tools.able.binary_in_pieces;
             // A message that will not fit into one frame anyway is not held at all.
             let large = piece.total.is_some_and(|total| total > ONE_FRAME as u64);
             self.state = if large { State::Streaming } else { State::Holding { to_the_end } };
         }
-        self.seen += len as u64;
-        let limit = match self.state {
-            State::Holding { to_the_end: true } => tools.limits.collected,
-            _ => tools.limits.streamed,
-        };
-        if self.seen.max(piece.total.unwrap_or(0)) > limit {
-            self.release(tools.spare);
-            return Err(Fault::TooBig);
-        }
-        let (kind, first, last) = (piece.kind, piece.first, piece.last);
+        let len = self.held.as_ref().map_or(0, |held| held.len()) + piece.data.len();
         match self.state {
             State::Holding { .. } if first && last => write(piece, tools),
-            State::Holding { to_the_end } if to_the_end || self.held.len() + len <= ONE_FRAME => {
-                self.hold(&piece.data, tools.spare);
-                if !last {
+            State::Holding { to_the_end: true } if len > tools.limits.collected => {
+                self.held = None;
+                return Err(Fault::TooBig);
+            }
+            State::Holding { to_the_end } if to_the_end || len <= ONE_FRAME => {
+                let mut held = self.held.take().unwrap_or_else(|| tools.spare.take());
+                held.append(piece.data.bytes());
+                if last {
+                    write_held(held, kind, true, tools);
+                } else {
+                    self.held = Some(held);
                     return Ok(());
                 }
-                self.write_held(kind, true, tools);
             }
             State::Holding { .. } => {
-                let begun = !self.held.is_empty();
-                if begun {
-                    self.write_held(kind, false, tools);
+                let held = self.held.take();
+                let piece = Piece { first: held.is_none(), ..piece };
+                if let Some(held) = held {
+                    write_held(held, kind, false, tools);
                 }
                 self.state = State::Streaming;
-                write(Piece { first: !begun, ..piece }, tools);
+                write(piece, tools);
             }
             State::Between | State::Streaming => write(piece, tools),
         }
@@ -97,24 +93,13 @@ impl Gather {
         }
         Ok(())
     }
+}
 
-    fn hold(&mut self, data: &Data<'_, '_>, spare: &mut Spare) {
-        if self.held.capacity() == 0 {
-            self.held = spare.take();
-        }
-        self.held.extend_from_slice(data.bytes());
-    }
-
-    fn write_held(&mut self, kind: Kind, last: bool, tools: &mut Tools<'_, '_>) {
-        let total = Some(self.held.len() as u64).filter(|_| last);
-        let data = Data::Copied(&self.held);
-        write(Piece { kind, first: true, last, total, data }, tools);
-        self.release(tools.spare);
-    }
-
-    fn release(&mut self, spare: &mut Spare) {
-        spare.give(std::mem::take(&mut self.held));
-    }
+/// Writes the start of a message, or all of it.
+fn write_held(held: Box<Buffer>, kind: Kind, last: bool, tools: &mut Tools<'_, '_>) {
+    let total = last.then_some(held.len() as u64);
+    write(Piece { kind, first: true, last, total, data: Data::Copied(held.bytes()) }, tools);
+    tools.spare.give(held);
 }
 
 #[inline]

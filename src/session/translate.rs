@@ -8,6 +8,7 @@ use crate::dialect::writer::{Data, Piece, Writer};
 use crate::event::{Able, Chunk, Kind, Side};
 use crate::fault::Fault;
 use crate::wire::outbox::Outbox;
+use crate::wire::spare::Buffer;
 use arrayvec::ArrayVec;
 use base64::prelude::{BASE64_STANDARD, Engine};
 
@@ -74,6 +75,9 @@ impl Translator {
             self.mode = if kind == Kind::Binary { choose(link, turn)? } else { Mode::Pass };
         }
         self.bytes += data.len() as u64;
+        if self.bytes.max(total.unwrap_or(0)) > turn.limits.streamed {
+            return Err(Fault::TooBig);
+        }
         if let Some(writer) = &mut link.writer {
             let mut tools = Tools {
                 writer,
@@ -90,8 +94,9 @@ impl Translator {
                     self.gather.push(Piece { kind, first, last, total, data }, &mut tools)?;
                 }
                 Mode::Base64 => {
-                    let text = self.encode(data, last, tools.spare.take());
-                    let data = Data::Copied(&text);
+                    let mut text = tools.spare.take();
+                    self.encode(data, last, &mut text);
+                    let data = Data::Copied(text.bytes());
                     let piece = Piece { kind: Kind::Text, first, last, total: None, data };
                     self.gather.push(piece, &mut tools)?;
                     tools.spare.give(text);
@@ -105,9 +110,7 @@ impl Translator {
     }
 
     /// Appends the base64 of the next run of a message, as far as it fills groups of three.
-    fn encode(&mut self, mut data: &[u8], last: bool, out: Vec<u8>) -> Vec<u8> {
-        // The buffer is empty, so that this copies nothing and cannot fail.
-        let mut text = String::from_utf8(out).unwrap_or_default();
+    fn encode(&mut self, mut data: &[u8], last: bool, text: &mut Buffer) {
         while !self.carry.is_empty()
             && !self.carry.is_full()
             && let Some((byte, rest)) = data.split_first()
@@ -116,15 +119,21 @@ impl Translator {
             data = rest;
         }
         if self.carry.is_full() || last {
-            BASE64_STANDARD.encode_string(&self.carry, &mut text);
+            append_base64(&self.carry, text);
             self.carry.clear();
         }
         let whole = if last { data.len() } else { data.len() - data.len() % 3 };
         let (whole, rest) = data.split_at(whole);
-        BASE64_STANDARD.encode_string(whole, &mut text);
+        append_base64(whole, text);
         self.carry.extend(rest.iter().copied());
-        text.into_bytes()
     }
+}
+
+fn append_base64(data: &[u8], text: &mut Buffer) {
+    let place = text.grow(data.len().div_ceil(3) * 4);
+    // The place is as large as base64 is (RFC 4648 section 4), so that this cannot fail.
+    let written = BASE64_STANDARD.encode_slice(data, place);
+    debug_assert_eq!(written.ok(), Some(data.len().div_ceil(3) * 4));
 }
 
 /// What is to become of a binary message.
@@ -156,14 +165,14 @@ mod tests {
             cuts in proptest::collection::vec(0_usize..7, 0..12),
         ) {
             let mut translator = Translator::default();
-            let (mut rest, mut text) = (&data[..], Vec::new());
+            let (mut rest, mut text) = (&data[..], Buffer::default());
             for cut in cuts {
                 let (piece, tail) = rest.split_at(cut.min(rest.len()));
-                text.extend(translator.encode(piece, false, Vec::new()));
+                translator.encode(piece, false, &mut text);
                 rest = tail;
             }
-            text.extend(translator.encode(rest, true, Vec::new()));
-            prop_assert_eq!(String::from_utf8(text).unwrap(), BASE64_STANDARD.encode(&data));
+            translator.encode(rest, true, &mut text);
+            prop_assert_eq!(std::str::from_utf8(text.bytes()).unwrap(), BASE64_STANDARD.encode(&data));
         }
     }
 }

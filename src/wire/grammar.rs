@@ -46,7 +46,15 @@ pub(super) fn status_line(line: Line<'_>) -> Option<(u16, Line<'_>)> {
 /// Runs of spaces inside the value are kept: Hixie-76 counts them.
 pub(super) fn field_line(line: Line<'_>) -> Option<(&str, Line<'_>)> {
     let (value, name) = terminated(token, char::<_, nom::error::Error<_>>(':')).parse(line).ok()?;
-    Some((name, value.trim_ascii()))
+    Some((name, trim_blank(value)))
+}
+
+/// Strips optional white space, which is spaces and tabs and nothing else (RFC 9110 section 5.6.3).
+fn trim_blank(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// A comma-separated list of tokens, empty elements ignored (RFC 9110 section 5.6.1.2).

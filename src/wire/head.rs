@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn refuses_all_that_smuggles() {
-        let cases: [(&[u8], Fault); 11] = [
+        let cases: [(&[u8], Fault); 12] = [
             (b"GET / HTTP/1.1\r\nA: b\nC: d\r\n\r\n", Fault::LineEnd),
             (b"GET / HTTP/1.1\nA: b\r\n\r\n", Fault::LineEnd),
             (b"GET / HTTP/1.1\r\nA: b\rC\r\n\r\n", Fault::LineEnd),
@@ -190,6 +190,7 @@ mod tests {
             (b"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", Fault::Field),
             (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", Fault::Field),
             (b"GET / HTTP/1.1\r\nA: \x00\r\n\r\n", Fault::ControlCharacter),
+            (b"GET / HTTP/1.1\r\nA: \x0c\r\n\r\n", Fault::ControlCharacter),
             (b"GET / HTTP/1.1\r\nOrigin: a\x7f\r\n\r\n", Fault::ControlCharacter),
             (b"GET /\x01 HTTP/1.1\r\n\r\n", Fault::ControlCharacter),
             (b"GET / HTTP/1.0\r\n\r\n", Fault::StartLine),

@@ -12,19 +12,62 @@ const LARGEST: usize = 256 * 1024;
 
 /// A bounded store of empty buffers.
 #[derive(Debug, Default)]
-pub struct Spare(Vec<Vec<u8>>);
+pub struct Spare(Vec<Box<Buffer>>);
+
+/// Bytes that are appended at the end and used up from the front. Boxed where it is optional, so
+/// that a connection without one pays for a pointer.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    bytes: Vec<u8>,
+    used: usize,
+}
 
 impl Spare {
     /// An empty buffer.
-    pub fn take(&mut self) -> Vec<u8> {
+    pub fn take(&mut self) -> Box<Buffer> {
         self.0.pop().unwrap_or_default()
     }
 
     /// Gives a buffer back.
-    pub fn give(&mut self, mut buffer: Vec<u8>) {
-        if self.0.len() < KEPT && (1..=LARGEST).contains(&buffer.capacity()) {
-            buffer.clear();
+    pub fn give(&mut self, mut buffer: Box<Buffer>) {
+        if self.0.len() < KEPT && buffer.bytes.capacity() <= LARGEST {
+            buffer.bytes.clear();
+            buffer.used = 0;
             self.0.push(buffer);
         }
+    }
+}
+
+impl Buffer {
+    /// The bytes that are not used up.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(self.used..).unwrap_or_default()
+    }
+
+    /// How many bytes are not used up.
+    pub const fn len(&self) -> usize {
+        self.bytes.len() - self.used
+    }
+
+    /// Whether all bytes are used up.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends bytes.
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends zeros, to be written over, and returns them.
+    pub fn grow(&mut self, count: usize) -> &mut [u8] {
+        let start = self.bytes.len();
+        self.bytes.resize(start + count, 0);
+        self.bytes.get_mut(start..).unwrap_or_default()
+    }
+
+    /// Uses up bytes at the front; at most as many as there are.
+    pub fn consume(&mut self, count: usize) {
+        self.used += count.min(self.len());
     }
 }

@@ -1,0 +1,170 @@
+//! The dialects for other programs: `tokio_util`'s [`Decoder`] and [`Encoder`], so that a program
+//! can speak an old draft with [`Framed`](tokio_util::codec::Framed) once the opening handshake of
+//! [`crate::dialect::opening`] is done.
+//!
+//! A thin adapter over the readers and writers that the proxy itself uses. It deals in whole
+//! messages and copies each once, which the proxy does not.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use hybridge::codec::{Codec, Message};
+//! use hybridge::event::Side;
+//! use tokio_util::codec::{Decoder, Encoder};
+//!
+//! // We are the server, and the client speaks Hixie-76.
+//! let mut codec = Codec::new("hixie-76".parse()?, Side::Backend, 1 << 20, rand_bytes);
+//! let mut bytes = BytesMut::from(&b"\x00Hello\xff"[..]);
+//! assert_eq!(codec.decode(&mut bytes)?, Some(Message::Text("Hello".into())));
+//! codec.encode(Message::Text("Hi".into()), &mut bytes)?;
+//! assert_eq!(bytes, &b"\x00Hi\xff"[..]);
+//! # fn rand_bytes(bytes: &mut [u8]) { bytes.fill(7) }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use crate::dialect::Dialect;
+use crate::dialect::reader::Reader;
+use crate::dialect::writer::{Data, Piece, Writer};
+use crate::event::{Control, Event, Kind, Reason, Side};
+use crate::fault::Fault;
+use crate::wire::entropy::Entropy;
+use crate::wire::outbox::Outbox;
+use bytes::{Buf, Bytes, BytesMut};
+use std::io;
+use tokio_util::codec::{Decoder, Encoder};
+
+/// A whole message, or a control frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Text.
+    Text(String),
+    /// Bytes; a length frame in the Hixie drafts.
+    Binary(Bytes),
+    /// A ping; Hixie peers cannot be told one.
+    Ping(Control),
+    /// A pong; Hixie peers cannot be told one.
+    Pong(Control),
+    /// The closing handshake. In Hixie-75 it is the end of the TCP stream and has no bytes; the
+    /// reason reaches no Hixie peer.
+    Close(Option<Reason>),
+}
+
+/// The frames of one dialect, from the view of one side.
+#[derive(Debug)]
+pub struct Codec<E> {
+    reader: Reader,
+    writer: Writer,
+    entropy: E,
+    /// The message that has begun.
+    message: Vec<u8>,
+    scratch: Vec<u8>,
+    largest: usize,
+}
+
+/// Why a codec cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// The peer broke a rule; [`Fault::close_code`] tells it.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The transport failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl<E: Entropy> Codec<E> {
+    /// A codec behind the opening handshake. `own` is the side that we are: a client masks, a
+    /// server does not. `largest` bounds a message, in bytes. `entropy` makes the mask keys and has
+    /// to be unpredictable (RFC 6455 section 10.3).
+    pub fn new(dialect: Dialect, own: Side, largest: usize, entropy: E) -> Self {
+        Self {
+            reader: Reader::new(dialect, own.other()),
+            writer: Writer::new(dialect, own.other()),
+            entropy,
+            message: Vec::new(),
+            scratch: Vec::new(),
+            largest,
+        }
+    }
+
+    fn read(&mut self, input: &mut &mut [u8]) -> Result<Option<Message>, Fault> {
+        while let Some(event) = self.reader.read(input)? {
+            let chunk = match event {
+                Event::Chunk(chunk) => chunk,
+                Event::Ping(payload) => return Ok(Some(Message::Ping(payload))),
+                Event::Pong(payload) => return Ok(Some(Message::Pong(payload))),
+                Event::Close(reason) => return Ok(Some(Message::Close(reason))),
+            };
+            if self.message.len() + chunk.data.len() > self.largest {
+                return Err(Fault::TooBig);
+            }
+            self.message.extend_from_slice(chunk.data);
+            if chunk.last {
+                let message = std::mem::take(&mut self.message);
+                return Ok(Some(match chunk.kind {
+                    // The reader has checked it already.
+                    Kind::Text => {
+                        String::from_utf8(message).map(Message::Text).map_err(|_| Fault::Utf8)?
+                    }
+                    Kind::Binary => Message::Binary(message.into()),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn write(&mut self, message: &Message, out: &mut Outbox<'_>) {
+        let (kind, data) = match message {
+            Message::Text(text) => (Kind::Text, text.as_bytes()),
+            Message::Binary(data) => (Kind::Binary, &data[..]),
+            Message::Ping(payload) => {
+                return self.writer.ping(payload, &mut self.entropy, out);
+            }
+            Message::Pong(payload) => {
+                return self.writer.pong(payload, &mut self.entropy, out);
+            }
+            Message::Close(reason) => {
+                self.writer.close(reason.as_ref(), &mut self.entropy, out);
+                return;
+            }
+        };
+        let total = Some(data.len() as u64);
+        let piece = Piece { kind, first: true, last: true, total, data: Data::Copied(data) };
+        self.writer.piece(piece, &mut self.entropy, out);
+    }
+}
+
+impl<E: Entropy> Decoder for Codec<E> {
+    type Item = Message;
+    type Error = CodecError;
+
+    fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Message>, CodecError> {
+        let before = bytes.len();
+        let mut input = &mut bytes[..];
+        let result = self.read(&mut input);
+        let used = before - input.len();
+        bytes.advance(used);
+        Ok(result?)
+    }
+
+    /// The end of the stream is an error inside a message, and else none.
+    fn decode_eof(&mut self, bytes: &mut BytesMut) -> Result<Option<Message>, CodecError> {
+        match self.decode(bytes)? {
+            None if self.reader.in_message() => {
+                Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())
+            }
+            message => Ok(message),
+        }
+    }
+}
+
+impl<E: Entropy> Encoder<Message> for Codec<E> {
+    type Error = CodecError;
+
+    fn encode(&mut self, message: Message, bytes: &mut BytesMut) -> Result<(), CodecError> {
+        let mut out = Outbox::new(std::mem::take(&mut self.scratch));
+        self.write(&message, &mut out);
+        out.slices().iter().for_each(|slice| bytes.extend_from_slice(slice));
+        self.scratch = out.into_scratch();
+        Ok(())
+    }
+}
