@@ -1,0 +1,87 @@
+'use strict';
+// One connection seen from both its ends: the steps that the checks in conversations.js are made of.
+
+const { Mismatch, describe, same } = require('./mismatch');
+
+class Session {
+  constructor({ client, backend, port, direct, deadline }) {
+    Object.assign(this, { client, backend, port, direct, deadline });
+    this.id = null;
+    // A conversation that failed may have left some.
+    backend.events.length = 0;
+  }
+
+  clientIs(dialect) {
+    return this.client.about.dialect === dialect;
+  }
+
+  backendIs(dialect) {
+    return this.backend.about.dialect === dialect;
+  }
+
+  bothCan(what) {
+    return this.client.about.can.includes(what) && this.backend.about.can.includes(what);
+  }
+
+  /// Opens the connection and waits until each end says it is open.
+  async open({ target, protocol, cookie }) {
+    this.client.tell({ do: 'open', url: `ws://127.0.0.1:${this.port}${target}`, protocol, cookie });
+    this.atClient = await this.clientNext('open', 'the opening at the client');
+    this.atBackend = await this.backend.take(
+      (event) => event.event === 'open', 'the opening at the backend', this.deadline);
+    this.id = this.atBackend.id;
+  }
+
+  clientNext(kind, what) {
+    return this.next(this.client, () => true, kind, what);
+  }
+
+  backendNext(kind, what) {
+    return this.next(this.backend, (event) => event.id === this.id, kind, what);
+  }
+
+  /// The next event of one end, which must be of this kind: nothing is skipped, so nothing is lost,
+  /// doubled or out of order unseen.
+  async next(end, belongs, kind, what) {
+    const event = await end.take(belongs, what, this.deadline);
+    if (event.event !== kind) throw new Mismatch(what, describe(event));
+    return event;
+  }
+
+  /// The client sends texts in one go; the backend gets and echoes each; the client gets the echoes.
+  async echo(...texts) {
+    this.client.tell({ do: 'send', texts });
+    for (const text of texts) await this.backendGets(text);
+    for (const text of texts) await this.clientGets(text);
+  }
+
+  async echoBinary(bytes) {
+    const base64 = bytes.toString('base64');
+    this.client.tell({ do: 'binary', base64 });
+    same('at the backend, binary', base64, (await this.backendNext('message', 'a binary message at the backend')).binary);
+    same('back at the client, binary', base64, (await this.clientNext('message', 'a binary message back at the client')).binary);
+  }
+
+  async backendGets(text) {
+    const message = await this.backendNext('message', `a text message of ${Buffer.byteLength(text)} bytes at the backend`);
+    same('at the backend, text', text, message.text);
+  }
+
+  async clientGets(text) {
+    const message = await this.clientNext('message', `a text message of ${Buffer.byteLength(text)} bytes at the client`);
+    same('at the client, text', text, message.text);
+  }
+
+  async backendSends(text) {
+    this.backend.tell({ do: 'send', id: this.id, text });
+    await this.clientGets(text);
+  }
+
+  /// Both ends have told their close: nothing may be left over.
+  nothingLeft() {
+    const stray = this.client.events[0] || this.backend.events.find((event) => event.id === this.id);
+    if (stray) throw new Mismatch('no further event', describe(stray));
+  }
+}
+
+module.exports = { Session };
