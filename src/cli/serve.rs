@@ -89,39 +89,44 @@ impl From<Binary> for BinaryPolicy {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let settings = settings(args)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let (backend, dialect) = (settings.backend.authority.clone(), settings.backend_dialect);
-        let server = Server::bind(settings).await?;
-        tracing::info!(
-            address = %server.local_addr(),
-            %backend,
-            dialect = dialect.map_or("auto", Dialect::name),
-            "listening"
-        );
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut order = async || {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
-        let (ordered, first) = tokio::sync::oneshot::channel::<()>();
-        let serving = server.run(async move { drop(first.await) });
-        tokio::pin!(serving);
+    let result = runtime.block_on(serve(settings));
+    // What has not ended by now is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let (backend, dialect) = (settings.backend.authority.clone(), settings.backend_dialect);
+    let server = Server::bind(settings).await?;
+    tracing::info!(
+        address = %server.local_addr(),
+        %backend,
+        dialect = dialect.map_or("auto", Dialect::name),
+        "listening"
+    );
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut order = async || {
         tokio::select! {
-            result = &mut serving => return result,
-            () = order() => tracing::info!("shutting down"),
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        drop(ordered);
-        tokio::select! {
-            result = serving => result,
-            () = order() => {
-                tracing::warn!("second signal, ending at once");
-                Ok(())
-            }
+    };
+    let (ordered, first) = tokio::sync::oneshot::channel::<()>();
+    let serving = server.run(async move { drop(first.await) });
+    tokio::pin!(serving);
+    tokio::select! {
+        result = &mut serving => return result,
+        () = order() => tracing::info!("shutting down"),
+    }
+    drop(ordered);
+    tokio::select! {
+        result = serving => result,
+        () = order() => {
+            tracing::warn!("second signal, ending at once");
+            Ok(())
         }
-    })
+    }
 }
 
 fn settings(args: &Args) -> anyhow::Result<Settings> {

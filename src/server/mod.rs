@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use worker::{Accepted, Worker};
 
 /// Accepted connections that wait for their worker.
@@ -65,11 +65,10 @@ impl Server {
     /// # Errors
     /// When a worker cannot be started.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let (leave, leaving) = watch::channel(false);
         let places = Places::new(self.settings.max_connections);
         let backend = Arc::new(Backend::new(&self.settings));
         let workers = (0..self.settings.workers.max(1))
-            .map(|index| self.start_worker(index, &backend, &places, leaving.clone()))
+            .map(|index| self.start_worker(index, &backend, &places))
             .collect::<anyhow::Result<Vec<_>>>()?;
         tokio::select! {
             () = self.accept(&places, &workers) => {}
@@ -78,7 +77,7 @@ impl Server {
         let Self { settings, listener, .. } = self;
         // The port is free, and who connects now is refused by the system.
         drop(listener);
-        leave.send_replace(true);
+        // With its handle a worker loses the source of its connections, which tells it to leave.
         let (loads, threads): (Vec<_>, Vec<_>) =
             workers.into_iter().map(|worker| (worker.load, worker.thread)).unzip();
         let joined = tokio::task::spawn_blocking(move || {
@@ -127,7 +126,6 @@ impl Server {
         index: usize,
         backend: &Arc<Backend>,
         places: &Places,
-        leave: watch::Receiver<bool>,
     ) -> anyhow::Result<Handle> {
         let load = Load::new(places.clone());
         let (clients, accepted) = mpsc::channel(HANDED_OVER);
@@ -142,7 +140,7 @@ impl Server {
                     let runtime = runtime()?;
                     runtime.block_on(async {
                         let worker = Rc::new(Worker::new(settings, backend, shared_load)?);
-                        worker.run(accepted, leave).await;
+                        worker.run(accepted).await;
                         Ok(())
                     })
                 };

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// How often deadlines are looked at. All of them are seconds long, so that this is fine enough,
@@ -99,27 +99,17 @@ impl Worker {
         })
     }
 
-    /// Serves connections until told to leave and until the last of them has ended.
-    pub(super) async fn run(
-        self: Rc<Self>,
-        mut accepted: mpsc::Receiver<Accepted>,
-        mut leave: watch::Receiver<bool>,
-    ) {
+    /// Serves connections until no more can come, then closes them all, and returns when the last
+    /// has ended.
+    pub(super) async fn run(self: Rc<Self>, mut accepted: mpsc::Receiver<Accepted>) {
         let worker = Rc::clone(&self);
         let clock = tokio::task::spawn_local(async move { worker.tick().await });
-        loop {
-            tokio::select! {
-                client = accepted.recv() => match client {
-                    Some(client) => self.begin(client),
-                    None => break,
-                },
-                _ = leave.wait_for(|leave| *leave), if !self.is_leaving() => {
-                    self.leaving.set(true);
-                    self.left.notify_waiters();
-                    self.timers.borrow().wake(Millis::MAX);
-                }
-            }
+        while let Some(client) = accepted.recv().await {
+            self.begin(client);
         }
+        self.leaving.set(true);
+        self.left.notify_waiters();
+        self.timers.borrow().wake(Millis::MAX);
         self.load.empty().await;
         clock.abort();
     }

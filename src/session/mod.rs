@@ -319,6 +319,9 @@ impl Session {
                 self.closing.told(side);
             }
         }
+        if self.closing.phases == (Sides { client: Phase::Told, backend: Phase::Told }) {
+            self.deadline = self.deadline.min(turn.now + turn.limits.close);
+        }
     }
 
     fn tell(

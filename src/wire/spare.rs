@@ -12,6 +12,7 @@ const LARGEST: usize = 256 * 1024;
 
 /// A bounded store of empty buffers.
 #[derive(Debug, Default)]
+#[expect(clippy::vec_box, reason = "the boxes are what is handed out")]
 pub struct Spare(Vec<Box<Buffer>>);
 
 /// Bytes that are appended at the end and used up from the front. Boxed where it is optional, so
