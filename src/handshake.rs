@@ -1,7 +1,6 @@
 //! The vocabulary of opening handshakes: what a client offers, what a server answers, and how
 //! either can fail. Each dialect reads and writes these and knows no other dialect.
 
-use crate::dialect::hixie::keys::KeyFault;
 use crate::wire::grammar;
 use crate::wire::head::{self, Fields};
 
@@ -138,6 +137,23 @@ impl Refusal {
             _ => 400,
         }
     }
+}
+
+/// What is wrong with Key1 or Key2 (draft-hixie-76, "Sending the server's opening handshake").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFault {
+    /// No digit at all.
+    #[error("key without digits")]
+    NoDigits,
+    /// "If `spaces_1` or `spaces_2` is zero, then abort": the sign of a cross-protocol attack.
+    #[error("key without spaces")]
+    NoSpaces,
+    /// "If `key-number_1` is not an integral multiple of `spaces_1`, then abort".
+    #[error("key number is not a multiple of its spaces")]
+    NotAMultiple,
+    /// Beyond 4,294,967,295, which no conforming client can send.
+    #[error("key number too large")]
+    TooLarge,
 }
 
 /// Why a backend's answer is not the start of a session.

@@ -31,6 +31,7 @@
 //! | [`session`] | yes | two peers: translation, closing, facts |
 //! | [`codec`] | | the dialects for other programs, with `Framed` |
 //! | [`config`] | | the checked settings |
+//! | `worker` | | what the connections of one thread share |
 //! | [`proxy`] | | the way of one connection: open, find the backend, relay |
 //! | [`server`] | | listener, workers, shutdown |
 //! | [`cli`] | | the command line |
@@ -47,3 +48,4 @@ pub mod proxy;
 pub mod server;
 pub mod session;
 pub mod wire;
+mod worker;

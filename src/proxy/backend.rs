@@ -4,7 +4,7 @@ use crate::config::{HostPolicy, Settings};
 use crate::dialect::opening::{ClientOpening, suggests_older};
 use crate::dialect::{self, Dialect};
 use crate::handshake::{Answer, Failure, Offer, Refusal};
-use crate::server::worker::Worker;
+use crate::worker::Worker;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

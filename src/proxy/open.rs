@@ -1,6 +1,6 @@
 //! The opening of one connection: the client's handshake, the backend's, and the answer.
 
-use super::backend::{NoBackend, Opened};
+use super::backend::{Backend, NoBackend, Opened};
 use super::refuse::write_refusal;
 use super::relay::Relay;
 use super::report::{Report, path};
@@ -11,13 +11,14 @@ use crate::dialect::opening;
 use crate::event::Sides;
 use crate::handshake::{Failure, Field, Offer, Proof, Refusal};
 use crate::limits::Millis;
-use crate::server::load::Ticket;
-use crate::server::worker::Worker;
 use crate::session::Session;
 use crate::wire::head;
+use crate::worker::Worker;
+use crate::worker::load::Ticket;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -45,13 +46,14 @@ enum NoSession {
 /// Opens a connection and hands it to a relay, or tells the client why not.
 pub(crate) async fn open(
     worker: Rc<Worker>,
+    backend: Arc<Backend>,
     mut stream: TcpStream,
     peer: SocketAddr,
     ticket: Ticket,
 ) {
     let mut client = Client { peer, buffer: Vec::with_capacity(1024), told: None, answered: false };
     let opened = tokio::select! {
-        opened = client.open(&worker, &mut stream, &ticket) => opened,
+        opened = client.open(&worker, &backend, &mut stream, &ticket) => opened,
         () = worker.leaving() => Err(NoSession::Leaving),
     };
     match opened {
@@ -85,6 +87,7 @@ impl Client {
     async fn open(
         &mut self,
         worker: &Worker,
+        backend: &Backend,
         stream: &mut TcpStream,
         ticket: &Ticket,
     ) -> Result<(Offer, Dialect, Opened), NoSession> {
@@ -98,7 +101,7 @@ impl Client {
         if !worker.settings.accept.contains(&dialect) {
             return Err(Refusal::NotAccepted.into());
         }
-        let backend = worker.backend.open(worker, &offer);
+        let backend = backend.open(worker, &offer);
         let backend = match within(limits.backend_handshake, backend).await {
             Ok(opened) => opened?,
             Err(_) => return Err(NoBackend::Timeout.into()),

@@ -1,26 +1,17 @@
 //! The server: a listener, its workers, and the orderly end of both.
 
-pub(crate) mod load;
-pub(crate) mod timers;
-pub(crate) mod worker;
+mod thread;
 
 use crate::config::Settings;
 use crate::proxy::backend::Backend;
+use crate::worker::load::Places;
 use anyhow::Context;
-use load::{Load, Places};
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
+use thread::Handle;
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::mpsc;
-use worker::{Accepted, Worker};
-
-/// Accepted connections that wait for their worker.
-const HANDED_OVER: usize = 256;
 
 /// How long to wait when the process is out of files or memory, which only ending connections mend.
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(100);
@@ -31,14 +22,6 @@ pub struct Server {
     settings: Arc<Settings>,
     listener: TcpListener,
     address: SocketAddr,
-}
-
-/// A worker's thread, seen from outside.
-#[derive(Debug)]
-struct Handle {
-    load: Arc<Load>,
-    clients: mpsc::Sender<Accepted>,
-    thread: JoinHandle<()>,
 }
 
 impl Server {
@@ -68,7 +51,7 @@ impl Server {
         let places = Places::new(self.settings.max_connections);
         let backend = Arc::new(Backend::new(&self.settings));
         let workers = (0..self.settings.workers.max(1))
-            .map(|index| self.start_worker(index, &backend, &places))
+            .map(|index| Handle::start(index, &self.settings, &backend, &places))
             .collect::<anyhow::Result<Vec<_>>>()?;
         tokio::select! {
             () = self.accept(&places, &workers) => {}
@@ -78,8 +61,7 @@ impl Server {
         // The port is free, and who connects now is refused by the system.
         drop(listener);
         // With its handle a worker loses the source of its connections, which tells it to leave.
-        let (loads, threads): (Vec<_>, Vec<_>) =
-            workers.into_iter().map(|worker| (worker.load, worker.thread)).unzip();
+        let (loads, threads): (Vec<_>, Vec<_>) = workers.into_iter().map(Handle::dismiss).unzip();
         let joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().for_each(|thread| drop(thread.join()));
         });
@@ -111,44 +93,10 @@ impl Server {
                     }
                 }
             };
-            let Some(worker) = workers.iter().min_by_key(|worker| worker.load.count()) else {
+            let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) else {
                 return;
             };
-            let ticket = worker.load.ticket();
-            if worker.clients.send(Accepted { stream, peer, ticket }).await.is_err() {
-                return;
-            }
+            worker.take(stream, peer).await;
         }
-    }
-
-    fn start_worker(
-        &self,
-        index: usize,
-        backend: &Arc<Backend>,
-        places: &Places,
-    ) -> anyhow::Result<Handle> {
-        let load = Load::new(places.clone());
-        let (clients, accepted) = mpsc::channel(HANDED_OVER);
-        let (settings, backend) = (Arc::clone(&self.settings), Arc::clone(backend));
-        let runtime =
-            || Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-        let shared_load = Arc::clone(&load);
-        let thread = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || {
-                let run = || -> anyhow::Result<()> {
-                    let runtime = runtime()?;
-                    runtime.block_on(async {
-                        let worker = Rc::new(Worker::new(settings, backend, shared_load)?);
-                        worker.run(accepted).await;
-                        Ok(())
-                    })
-                };
-                if let Err(error) = run() {
-                    tracing::error!(%error, "worker ended");
-                }
-            })
-            .context("cannot start a worker")?;
-        Ok(Handle { load, clients, thread })
     }
 }

@@ -1,5 +1,6 @@
 //! Key1, Key2 and key3 of draft-hixie-76: numbers hidden in noise, proven by an MD5.
 
+use crate::handshake::KeyFault;
 use crate::wire::entropy::{Entropy, uniform};
 use md5::{Digest, Md5};
 
@@ -8,23 +9,6 @@ pub const KEY3_LEN: usize = 8;
 
 /// The length of the answer, in bytes.
 pub const ANSWER_LEN: usize = 16;
-
-/// What is wrong with a key (draft-hixie-76, "Sending the server's opening handshake").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyFault {
-    /// No digit at all.
-    #[error("key without digits")]
-    NoDigits,
-    /// "If `spaces_1` or `spaces_2` is zero, then abort": the sign of a cross-protocol attack.
-    #[error("key without spaces")]
-    NoSpaces,
-    /// "If `key-number_1` is not an integral multiple of `spaces_1`, then abort".
-    #[error("key number is not a multiple of its spaces")]
-    NotAMultiple,
-    /// Beyond 4,294,967,295, which no conforming client can send.
-    #[error("key number too large")]
-    TooLarge,
-}
 
 /// The number in a key: its digits taken together, divided by its spaces.
 ///

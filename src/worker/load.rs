@@ -9,11 +9,11 @@ const TURNED_AWAY: usize = 64;
 
 /// The places of all workers together.
 #[derive(Debug, Clone)]
-pub(super) struct Places(Arc<Semaphore>);
+pub(crate) struct Places(Arc<Semaphore>);
 
 /// The connections of one worker.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(crate) struct Load {
     places: Places,
     count: AtomicUsize,
     ended: Notify,
@@ -27,12 +27,12 @@ pub(crate) struct Ticket {
 }
 
 impl Places {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self(Arc::new(Semaphore::new((limit + TURNED_AWAY).min(Semaphore::MAX_PERMITS))))
     }
 
     /// Waits until there is a place for one more.
-    pub(super) async fn wait(&self) {
+    pub(crate) async fn wait(&self) {
         // The semaphore is never closed.
         if let Ok(permit) = self.0.acquire().await {
             permit.forget();
@@ -41,23 +41,23 @@ impl Places {
 }
 
 impl Load {
-    pub(super) fn new(places: Places) -> Arc<Self> {
+    pub(crate) fn new(places: Places) -> Arc<Self> {
         Arc::new(Self { places, count: AtomicUsize::new(0), ended: Notify::new() })
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
     /// Takes the place that [`Places::wait`] waited for.
-    pub(super) fn ticket(self: &Arc<Self>) -> Ticket {
+    pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
         self.count.fetch_add(1, Ordering::Relaxed);
         let over_limit = self.places.0.available_permits() < TURNED_AWAY;
         Ticket { load: Arc::clone(self), over_limit }
     }
 
     /// Waits until the last connection has ended.
-    pub(super) async fn empty(&self) {
+    pub(crate) async fn empty(&self) {
         loop {
             let ended = self.ended.notified();
             if self.count() == 0 {

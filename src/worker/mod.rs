@@ -1,44 +1,34 @@
-//! A worker: one thread, one current-thread runtime, and what its connections share.
+//! A worker: what the connections of one thread share.
 //!
 //! A connection lives its whole life on one worker, so that nothing here is locked.
 
-use super::load::{Load, Ticket};
-use super::timers::{Timer, Timers};
+pub(crate) mod load;
+pub(crate) mod timers;
+
 use crate::config::Settings;
 use crate::event::Sides;
 use crate::limits::{Millis, READ_BUFFER};
-use crate::proxy;
-use crate::proxy::backend::Backend;
 use crate::wire::entropy::Entropy;
 use crate::wire::spare::Spare;
+use load::Load;
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 use std::cell::{Cell, RefCell};
-use std::net::{SocketAddr, TcpStream};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc};
+use timers::{Timer, Timers};
+use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// How often deadlines are looked at. All of them are seconds long, so that this is fine enough,
 /// and looking through ten thousand takes some microseconds.
 const TICK: Duration = Duration::from_millis(250);
 
-/// A client that has connected.
-#[derive(Debug)]
-pub(super) struct Accepted {
-    pub(super) stream: TcpStream,
-    pub(super) peer: SocketAddr,
-    pub(super) ticket: Ticket,
-}
-
 /// What the connections of a worker share.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) backend: Arc<Backend>,
     pub(crate) tools: RefCell<Tools>,
     load: Arc<Load>,
     start: Instant,
@@ -76,14 +66,9 @@ impl Worker {
     ///
     /// # Errors
     /// When the system gives no randomness.
-    pub(super) fn new(
-        settings: Arc<Settings>,
-        backend: Arc<Backend>,
-        load: Arc<Load>,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn new(settings: Arc<Settings>, load: Arc<Load>) -> anyhow::Result<Self> {
         Ok(Self {
             settings,
-            backend,
             tools: RefCell::new(Tools {
                 input: vec![0; READ_BUFFER].into_boxed_slice(),
                 scratch: Sides::default(),
@@ -99,36 +84,16 @@ impl Worker {
         })
     }
 
-    /// Serves connections until no more can come, then closes them all, and returns when the last
-    /// has ended.
-    pub(super) async fn run(self: Rc<Self>, mut accepted: mpsc::Receiver<Accepted>) {
-        let worker = Rc::clone(&self);
-        let clock = tokio::task::spawn_local(async move { worker.tick().await });
-        while let Some(client) = accepted.recv().await {
-            self.begin(client);
-        }
+    /// Tells every connection to come to its end, and waits until the last has.
+    pub(crate) async fn leave(&self) {
         self.leaving.set(true);
         self.left.notify_waiters();
         self.timers.borrow().wake(Millis::MAX);
         self.load.empty().await;
-        clock.abort();
     }
 
-    fn begin(self: &Rc<Self>, client: Accepted) {
-        let worker = Rc::clone(self);
-        let Accepted { stream, peer, ticket } = client;
-        // A frame that is ready has nothing to wait for.
-        let stream =
-            stream.set_nodelay(true).and_then(|()| tokio::net::TcpStream::from_std(stream));
-        match stream {
-            Ok(stream) => {
-                tokio::task::spawn_local(proxy::open::open(worker, stream, peer, ticket));
-            }
-            Err(error) => tracing::warn!(%peer, %error, "connection dropped"),
-        }
-    }
-
-    async fn tick(&self) {
+    /// Keeps the clock and the deadlines, for ever.
+    pub(crate) async fn tick(&self) {
         let mut interval = tokio::time::interval(TICK);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
