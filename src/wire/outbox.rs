@@ -13,7 +13,7 @@ use std::io::IoSlice;
 const LEAVE_IN_PLACE: usize = 1024;
 
 /// How many runs one vectored write takes. What does not fit is copied; a read buffer full of
-/// frames of [`LEAVE_IN_PLACE`] bytes would need more, frames of 4 KiB do not.
+/// frames of 1 KiB would need more, frames of 4 KiB do not.
 pub const MAX_RUNS: usize = 32;
 
 /// The bytes that go to one peer, in order. `'a` is the life of the read buffer.
