@@ -117,10 +117,16 @@ impl FromStr for BackendUrl {
             return Err(BackendUrlError::Path);
         }
         let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, port)) => (host, port.strip_prefix(':')),
-            None => authority.split_once(':').map_or((authority, None), |(h, p)| (h, Some(p))),
+            Some((host, rest)) => (host, rest),
+            None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
         };
-        let port = port.map_or(Ok(80), str::parse).map_err(|_| BackendUrlError::Authority)?;
+        let port = match port.strip_prefix(':') {
+            None if port.is_empty() => 80,
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                digits.parse().map_err(|_| BackendUrlError::Authority)?
+            }
+            _ => return Err(BackendUrlError::Authority),
+        };
         if !is_host(host.as_bytes()) {
             return Err(BackendUrlError::Authority);
         }
@@ -147,6 +153,8 @@ mod tests {
         assert_eq!(fault("wss://a"), BackendUrlError::Tls);
         assert_eq!(fault("ws://a/b"), BackendUrlError::Path);
         assert_eq!(fault("ws://:80"), BackendUrlError::Authority);
-        assert_eq!(fault("ws://a:port"), BackendUrlError::Authority);
+        for bad in ["ws://a:port", "ws://a:+80", "ws://a:", "ws://[::1]80", "ws://[::1]x:80"] {
+            assert_eq!(fault(bad), BackendUrlError::Authority, "{bad}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::wire::grammar;
 use crate::wire::head::{self, Fields};
+use std::collections::HashSet;
 
 /// A header field, in the case it came in.
 pub type Field = (String, Vec<u8>);
@@ -185,10 +186,10 @@ pub enum Failure {
     /// An extension, though none was offered.
     #[error("backend: chose an extension that was not offered")]
     Extension,
-    /// The connection ended before a whole answer; `any` tells whether a byte of it came.
+    /// The connection ended before a whole answer.
     #[error("backend: connection ended during the handshake")]
     End {
-        /// Whether a status line had come.
+        /// Whether a status had come, so that it was an answer.
         status: bool,
     },
 }
@@ -211,6 +212,12 @@ pub fn end_to_end(fields: &Fields<'_>) -> Vec<Field> {
         "transfer-encoding",
         "upgrade",
     ];
+    let nominated: HashSet<String> = fields
+        .all("connection")
+        .filter_map(grammar::token_list)
+        .flatten()
+        .map(str::to_ascii_lowercase)
+        .collect();
     fields
         .iter()
         .filter(|(name, value)| {
@@ -219,7 +226,7 @@ pub fn end_to_end(fields: &Fields<'_>) -> Vec<Field> {
                 && !OF_THIS_HOP.contains(&lower.as_str())
                 && !lower.starts_with("sec-websocket-")
                 && !lower.starts_with("websocket-")
-                && !fields.lists("connection", &lower)
+                && !nominated.contains(&lower)
         })
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()

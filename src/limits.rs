@@ -20,7 +20,8 @@ pub const HIGH_WATER: usize = 64 * 1024;
 pub const LOW_WATER: usize = 16 * 1024;
 
 /// A peer's unsent bytes from which on the peer itself is not read any more: the answers to its own
-/// pings must not pile up. Above all that the other side can add.
+/// pings must not pile up. Far above the high water, so that a peer that is slow to read can still
+/// say so.
 pub const ANSWERS_WATER: usize = 512 * 1024;
 
 /// The bounds of one connection.
@@ -33,7 +34,8 @@ pub struct Limits {
     /// A message that has to be collected before it can leave (binary in fragments towards Hixie),
     /// in bytes of memory.
     pub collected: usize,
-    /// From the accepted connection to the end of the client's handshake, key3 included.
+    /// From the accepted connection to the end of the client's head; and again, once the backend
+    /// has answered, to the end of key3.
     pub handshake: Millis,
     /// From the connection attempt to the backend's answer.
     pub backend_handshake: Millis,
@@ -42,6 +44,8 @@ pub struct Limits {
     /// From our closing handshake to the peer's. Some old peers never answer, and notice the end
     /// only when the connection ends.
     pub close: Millis,
+    /// Without a peer taking any of the bytes that are on their way to it, once a session closes.
+    pub stall: Millis,
     /// From the end of our stream to the end of the peer's. Closing earlier could destroy our last
     /// bytes, for a reset overtakes them.
     pub linger: Millis,
@@ -60,6 +64,7 @@ impl Default for Limits {
             backend_handshake: 10 * SECOND,
             idle: 3600 * SECOND,
             close: 2 * SECOND,
+            stall: 30 * SECOND,
             linger: 2 * SECOND,
             shutdown: 10 * SECOND,
         }

@@ -5,6 +5,7 @@ use crate::dialect::{self, Dialect};
 use crate::limits::Limits;
 use crate::server::Server;
 use crate::session::translate::BinaryPolicy;
+use crate::worker::load::TURNED_AWAY;
 use anyhow::Context;
 use clap::ValueEnum;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -14,8 +15,9 @@ use std::thread::available_parallelism;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Files that are open beside the two of each connection.
-const OTHER_FILES: u64 = 64;
+/// Files that are open beside the two of each connection: clients that are told 503, the runtimes
+/// of the workers, the listener, the standard streams.
+const OTHER_FILES: u64 = TURNED_AWAY as u64 + 128;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

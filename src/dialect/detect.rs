@@ -17,6 +17,9 @@ pub fn detect(request: &Request<'_>) -> Result<Dialect, Refusal> {
     if request.method != "GET" || !upgrades {
         return Err(Refusal::NotWebSocket);
     }
+    // Two of them can be read in two ways, and some old clients and servers do.
+    fields.only("Upgrade")?;
+    fields.only("Connection")?;
     let keys = [fields.has("Sec-WebSocket-Key1"), fields.has("Sec-WebSocket-Key2")];
     let version = fields.only("Sec-WebSocket-Version")?;
     let dialect = match (keys, version) {

@@ -4,9 +4,10 @@ use super::Dialect;
 use super::detect::detect;
 use super::hixie::{self, Draft, keys};
 use super::hybi;
-use crate::handshake::{Answer, Failure, Offer, Refusal, end_to_end, is_host};
+use crate::handshake::{Answer, Failure, Offer, Refusal, Subprotocols, end_to_end, is_host};
 use crate::wire::entropy::Entropy;
 use crate::wire::head::{self, Request, Response};
+use std::borrow::Cow;
 
 /// Reads a client's whole head: its dialect and what it offers.
 ///
@@ -52,7 +53,7 @@ pub fn write_answer(
 pub struct ClientOpening {
     dialect: Dialect,
     due: Due,
-    /// The subprotocols that were offered, as this dialect says them.
+    /// What the server may choose as subprotocol.
     offered: Vec<String>,
     searched: usize,
 }
@@ -77,16 +78,22 @@ impl ClientOpening {
         entropy: &mut dyn Entropy,
         out: &mut Vec<u8>,
     ) -> Result<Self, Refusal> {
+        let tokens = offer.subprotocols.tokens();
         let offered = match dialect {
-            Dialect::Hixie(_) => offer
-                .subprotocols
-                .opaque()
-                .map(|value| String::from_utf8_lossy(value).into_owned())
-                .into_iter()
-                .collect(),
+            Dialect::Hixie(_) => {
+                let whole = offer.subprotocols.opaque().map(String::from_utf8_lossy);
+                let parts = match &offer.subprotocols {
+                    Subprotocols::Opaque(_) => tokens.unwrap_or_default(),
+                    Subprotocols::None | Subprotocols::List(_) => Vec::new(),
+                };
+                whole
+                    .into_iter()
+                    .chain(parts.into_iter().map(Cow::from))
+                    .map(Cow::into_owned)
+                    .collect()
+            }
             Dialect::Hybi(_) => {
-                let tokens = offer.subprotocols.tokens().ok_or(Refusal::Subprotocol)?;
-                tokens.into_iter().map(str::to_owned).collect()
+                tokens.ok_or(Refusal::Subprotocol)?.into_iter().map(str::to_owned).collect()
             }
         };
         out.extend_from_slice(b"GET ");
@@ -156,8 +163,7 @@ impl ClientOpening {
         };
         let answer = match (self.dialect, &self.due) {
             (Dialect::Hixie(draft), _) => {
-                let offered = self.offered.first().map(String::as_bytes);
-                hixie::opening::read_answer(draft, offered, response)?
+                hixie::opening::read_answer(draft, &self.offered, response)?
             }
             (Dialect::Hybi(_), Due::Accept(due)) => {
                 hybi::opening::read_answer(due, &self.offered, response)?

@@ -48,8 +48,6 @@ pub enum Farewell {
     Frame,
     /// With the end of the TCP stream, and nothing else.
     Fin,
-    /// Not at all, because a message is open: the end of the TCP stream cuts it.
-    Cut,
 }
 
 impl Writer {
@@ -125,7 +123,7 @@ impl Writer {
                 Farewell::Frame
             }
             // Inside a frame `FF 00` would be read as its end or its content.
-            Dialect::Hixie(_) if self.in_message => Farewell::Cut,
+            Dialect::Hixie(_) if self.in_message => Farewell::Fin,
             Dialect::Hixie(Draft::H76) => {
                 out.scratch().extend(hixie::frames::CLOSE_FRAME);
                 Farewell::Frame

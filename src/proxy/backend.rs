@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 pub struct Backend {
     /// What may be tried, in order.
     dialects: Vec<Dialect>,
-    /// Which of them worked last.
+    /// The newest of them that has worked, an index; none yet when it is beyond the end.
     known: AtomicUsize,
 }
 
@@ -50,9 +50,9 @@ impl NoBackend {
         match self {
             Self::Timeout => 504,
             Self::Unsayable(refusal) => refusal.status(),
-            // These speak of our handshake, which is no fault of the client.
-            Self::Failure(Failure::Status { status: 400 | 426 | 501 | ..300, .. }) => 502,
-            Self::Failure(Failure::Status { status, .. }) => *status,
+            // These speak of our request, which is not the client's.
+            Self::Failure(Failure::Status { status: 304 | 400 | 426 | 501, .. }) => 502,
+            Self::Failure(Failure::Status { status: status @ 300..=599, .. }) => *status,
             Self::Connect(_) | Self::Lost(_) | Self::Failure(_) => 502,
         }
     }
@@ -63,7 +63,7 @@ impl Backend {
     pub fn new(settings: &Settings) -> Self {
         let dialects =
             settings.backend_dialect.map_or_else(|| dialect::ALL.to_vec(), |one| vec![one]);
-        Self { dialects, known: AtomicUsize::new(0) }
+        Self { dialects, known: AtomicUsize::new(usize::MAX) }
     }
 
     /// Connects and does the opening handshake, in the dialect that is configured or found out.
@@ -72,25 +72,31 @@ impl Backend {
     /// When the backend cannot be reached or does not accept.
     pub(crate) async fn open(&self, worker: &Worker, offer: &Offer) -> Result<Opened, NoBackend> {
         let offer = self.offer_as_seen(worker, offer);
-        let known = self.known.load(Ordering::Relaxed);
-        // What worked last comes first, then the others, newest first.
+        let known = self.known.load(Ordering::Relaxed).min(self.dialects.len());
+        // What has worked comes first, then the others, newest first.
         let others = (0..self.dialects.len()).filter(|index| *index != known);
-        let mut failed = None;
+        let (mut failed, mut proven) = (None, true);
         for index in std::iter::once(known).chain(others) {
             let Some(dialect) = self.dialects.get(index).copied() else {
                 continue;
             };
             match attempt(worker, dialect, &offer).await {
                 Ok(opened) => {
-                    self.known.store(index, Ordering::Relaxed);
+                    // What is known only ever becomes newer: no request of one client may make the
+                    // proxy speak an older dialect for all.
+                    if proven {
+                        self.known.fetch_min(index, Ordering::Relaxed);
+                    }
                     return Ok(opened);
                 }
                 Err(NoBackend::Failure(failure)) if suggests_older(&failure) => {
                     tracing::debug!(%dialect, %failure, "backend speaks another dialect");
                     failed = failed.or(Some(NoBackend::Failure(failure)));
                 }
-                // A subprotocol that one dialect cannot say, another may.
+                // A subprotocol that one dialect cannot say, another may; which tells nothing of the
+                // backend.
                 Err(NoBackend::Unsayable(refusal)) => {
+                    proven = false;
                     failed = failed.or(Some(NoBackend::Unsayable(refusal)));
                 }
                 Err(other) => return Err(other),

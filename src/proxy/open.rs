@@ -91,13 +91,13 @@ impl Client {
         stream: &mut TcpStream,
         ticket: &Ticket,
     ) -> Result<(Offer, Dialect, Opened), NoSession> {
+        if ticket.over_limit() {
+            return Err(NoSession::TooMany);
+        }
         let limits = &worker.settings.limits;
         let head = self.read_head(stream, limits.head);
         let (dialect, offer) = within(limits.handshake, head).await??;
         self.told = Some((dialect, path(&offer.target)));
-        if ticket.over_limit() {
-            return Err(NoSession::TooMany);
-        }
         if !worker.settings.accept.contains(&dialect) {
             return Err(Refusal::NotAccepted.into());
         }
@@ -174,7 +174,7 @@ impl Client {
         let mut response = Vec::new();
         if let Some(status) = status {
             let accept = &worker.settings.accept;
-            write_refusal(status, &reason.fields(), accept, &reason.to_string(), &mut response);
+            write_refusal(status, &reason.fields(), accept, reason.text(), &mut response);
         }
         // The client may be gone; then there is no one left to tell.
         let parting = async {
@@ -212,6 +212,14 @@ impl NoSession {
             Self::Timeout => Some(408),
             Self::TooMany | Self::Leaving => Some(503),
             Self::Left | Self::Lost(_) => None,
+        }
+    }
+
+    /// What the client is told; of the backend only that it is its fault, the rest is in the log.
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::Backend(_) => None,
+            _ => Some(self.to_string()),
         }
     }
 

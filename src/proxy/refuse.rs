@@ -3,14 +3,16 @@
 use crate::dialect::Dialect;
 use crate::handshake::{Field, write_field};
 
-/// Writes a whole HTTP response that closes the connection, with `text` for a person.
+/// Writes a whole HTTP response that closes the connection, with `text` for a person, or else what
+/// the status says by itself.
 pub(crate) fn write_refusal(
     status: u16,
     fields: &[Field],
     accepted: &[Dialect],
-    text: &str,
+    text: Option<String>,
     out: &mut Vec<u8>,
 ) {
+    let text = text.unwrap_or_else(|| reason_phrase(status).to_owned());
     out.extend_from_slice(format!("HTTP/1.1 {status} {}\r\n", reason_phrase(status)).as_bytes());
     if status == 426 {
         // RFC 9110 section 15.5.22 and RFC 6455 section 4.4.

@@ -7,6 +7,7 @@ use super::report::Report;
 use super::socket::{Read, Socket};
 use crate::event::{Side, Sides};
 use crate::limits::{ANSWERS_WATER, Millis};
+use crate::session::fact::{Fact, Loss, Observer};
 use crate::session::{Session, Turn};
 use crate::wire::outbox::Outbox;
 use crate::worker::load::Ticket;
@@ -45,7 +46,7 @@ impl Relay {
         let Sides { client, backend } = streams;
         Self {
             timer: worker.add_timer(),
-            began: worker.now(),
+            began: worker.uptime(),
             worker,
             session,
             sockets: Sides { client: Socket::new(client), backend: Socket::new(backend) },
@@ -81,13 +82,18 @@ impl Relay {
                 self.sockets[side].end(cx);
             }
         }
+        let unsent = self.sockets.client.unsent() + self.sockets.backend.unsent();
+        self.session.unsent(unsent, self.worker.now(), &self.worker.settings.limits);
     }
 
     /// Takes what one side has to say, once; whether that was anything.
     #[inline]
     fn pass(&mut self, cx: &mut Context<'_>, tools: &mut Tools, from: Side) -> bool {
         let to = from.other();
-        self.sockets[to].flush(cx, &mut tools.spare);
+        // Both before either is looked at: what a flush makes room for has to be read in this very
+        // poll, for nothing else would wake the task for it.
+        self.sockets.client.flush(cx, &mut tools.spare);
+        self.sockets.backend.flush(cx, &mut tools.spare);
         let socket = &mut self.sockets[from];
         if socket.has_ended() || socket.unsent() >= ANSWERS_WATER || self.sockets[to].is_full() {
             return false;
@@ -154,8 +160,11 @@ impl Future for Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.worker.remove_timer(self.timer);
+        if BOTH.into_iter().any(|side| self.sockets[side].unsent() > 0) {
+            self.report.observe(&Fact::Loss(Loss::MessageCut));
+        }
         let client = self.session.dialect(Side::Client);
         let backend = self.session.dialect(Side::Backend);
-        self.report.log(client, backend, self.worker.now().saturating_sub(self.began));
+        self.report.log(client, backend, self.worker.uptime().saturating_sub(self.began));
     }
 }

@@ -5,7 +5,7 @@ mod thread;
 use crate::config::Settings;
 use crate::proxy::backend::Backend;
 use crate::worker::load::Places;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,17 +46,17 @@ impl Server {
     /// when the last has ended or the shutdown deadline has passed.
     ///
     /// # Errors
-    /// When a worker cannot be started.
+    /// When a worker cannot be started or has ended, or when the shutdown deadline has passed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let places = Places::new(self.settings.max_connections);
         let backend = Arc::new(Backend::new(&self.settings));
         let workers = (0..self.settings.workers.max(1))
             .map(|index| Handle::start(index, &self.settings, &backend, &places))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        tokio::select! {
-            () = self.accept(&places, &workers) => {}
-            () = shutdown => {}
-        }
+        let accepted = tokio::select! {
+            result = self.accept(&places, &workers) => result,
+            () = shutdown => Ok(()),
+        };
         let Self { settings, listener, .. } = self;
         // The port is free, and who connects now is refused by the system.
         drop(listener);
@@ -70,14 +70,14 @@ impl Server {
         let grace = Duration::from_millis(settings.limits.shutdown) + Duration::from_secs(2);
         if tokio::time::timeout(grace, joined).await.is_err() {
             let left: usize = loads.iter().map(|load| load.count()).sum();
-            tracing::warn!(left, "shutdown deadline passed, connections dropped");
+            bail!("shutdown deadline passed, {left} connections dropped");
         }
-        Ok(())
+        accepted
     }
 
     /// Hands each new connection to the worker with the fewest: they live long, so that a hashed
     /// spread would stay uneven.
-    async fn accept(&self, places: &Places, workers: &[Handle]) {
+    async fn accept(&self, places: &Places, workers: &[Handle]) -> anyhow::Result<()> {
         loop {
             places.wait().await;
             let (stream, peer) = loop {
@@ -94,9 +94,9 @@ impl Server {
                 }
             };
             let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) else {
-                return;
+                return Ok(());
             };
-            worker.take(stream, peer).await;
+            worker.take(stream, peer).await?;
         }
     }
 }

@@ -42,6 +42,11 @@ pub(super) struct Tools<'t, 'a> {
 }
 
 impl Gather {
+    /// Whether a message has begun and not ended.
+    pub(super) fn in_message(&self) -> bool {
+        self.state != State::Between
+    }
+
     /// Takes the next piece of a message and writes what can leave.
     ///
     /// # Errors

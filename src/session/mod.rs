@@ -46,6 +46,8 @@ pub struct Session {
     closing: Closing,
     /// A farewell to both sides that waits for the ends of their messages.
     leaving: bool,
+    /// What the peers had not taken of all that was written, once the closing has begun.
+    unsent: usize,
     deadline: Millis,
 }
 
@@ -82,6 +84,7 @@ impl Session {
             },
             closing: Closing::default(),
             leaving: false,
+            unsent: 0,
             deadline: now + limits.idle,
         }
     }
@@ -112,6 +115,27 @@ impl Session {
     /// Whether both sides have been closed and the time to wait for their ends is over.
     pub fn is_over(&self, now: Millis) -> bool {
         self.is_closed() && now >= self.deadline
+    }
+
+    /// Takes how many written bytes the peers have not taken yet, after each turn and each write.
+    ///
+    /// The deadlines of the closing begin when all is taken, so that they cut no message that is on
+    /// its way to a slow peer; until then only the lack of any progress counts.
+    pub fn unsent(&mut self, unsent: usize, now: Millis, limits: &Limits) {
+        if self.closing.is_open() || (unsent == self.unsent && unsent > 0) {
+            return;
+        }
+        let was = std::mem::replace(&mut self.unsent, unsent);
+        let told = self.closing.phases == Sides { client: Phase::Told, backend: Phase::Told };
+        match unsent {
+            // The shutdown has a deadline that nothing moves, but it need not be waited for.
+            _ if self.leaving && !(told && unsent == 0) => {}
+            0 if self.leaving => self.deadline = self.deadline.min(now + limits.close),
+            0 if was == 0 => {}
+            0 if self.is_closed() => self.deadline = now + limits.linger,
+            0 => self.deadline = now + limits.close,
+            _ => self.deadline = now + limits.stall,
+        }
     }
 
     /// Takes bytes that a peer sent.
@@ -153,6 +177,10 @@ impl Session {
         turn: &mut Turn<'_>,
         out: &mut Sides<Outbox<'_>>,
     ) {
+        if in_order && self.closing.phases[from] == Phase::Heard {
+            // It has closed and only says so again; what it is still sent, it may read.
+            return;
+        }
         let leg = &self.legs[from];
         let (ending, cause, code) = match leg.dialect.able().fin {
             // A message that was cut is never presented as a clean end.
@@ -297,7 +325,12 @@ impl Session {
                 let reason = self.closing.answer(reason, false);
                 self.tell(to, reason.as_ref(), turn, out);
             }
-            closing::Due::Fin => self.legs[to].fin = true,
+            closing::Due::Fin => {
+                self.legs[to].fin = true;
+                if self.in_message(to) {
+                    turn.observer.observe(&Fact::Loss(Loss::MessageCut));
+                }
+            }
         }
         // The server closes TCP first and the client waits (RFC 6455 section 7.1.1); towards the
         // backend we are the client.
@@ -309,18 +342,19 @@ impl Session {
         }
     }
 
+    /// Whether a message is on its way to a side, be it that nothing of it has left yet.
+    fn in_message(&self, to: Side) -> bool {
+        self.legs[to].writer.in_message() || self.legs[to.other()].translator.in_message()
+    }
+
     /// Says farewell to each side whose message is at its end.
     fn take_leave(&mut self, turn: &mut Turn<'_>, out: &mut Sides<Outbox<'_>>) {
         let reason = Reason::code(close_code::GOING_AWAY);
         for side in [Side::Client, Side::Backend] {
-            let between = !self.legs[side].writer.in_message();
-            if between && self.closing.phases[side] == Phase::Open {
+            if !self.in_message(side) && self.closing.phases[side] == Phase::Open {
                 self.tell(side, Some(&reason), turn, out);
                 self.closing.told(side);
             }
-        }
-        if self.closing.phases == (Sides { client: Phase::Told, backend: Phase::Told }) {
-            self.deadline = self.deadline.min(turn.now + turn.limits.close);
         }
     }
 
@@ -331,18 +365,14 @@ impl Session {
         turn: &mut Turn<'_>,
         out: &mut Sides<Outbox<'_>>,
     ) {
+        if self.in_message(to) {
+            turn.observer.observe(&Fact::Loss(Loss::MessageCut));
+        }
         let leg = &mut self.legs[to];
         let farewell = leg.writer.close(reason, turn.entropy, &mut out[to]);
         let code = reason.map(|reason| reason.code).filter(|_| leg.dialect.able().close_code);
         turn.observer.observe(&Fact::Told { to, code });
-        match farewell {
-            Farewell::Frame => {}
-            Farewell::Fin => leg.fin = true,
-            Farewell::Cut => {
-                leg.fin = true;
-                turn.observer.observe(&Fact::Loss(Loss::MessageCut));
-            }
-        }
+        leg.fin |= farewell == Farewell::Fin;
         if reason.is_some() && code.is_none() {
             turn.observer.observe(&Fact::Loss(Loss::CloseReason));
         }

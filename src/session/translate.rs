@@ -109,6 +109,11 @@ impl Translator {
         Ok(())
     }
 
+    /// Whether a message has begun and not ended.
+    pub(super) fn in_message(&self) -> bool {
+        self.gather.in_message()
+    }
+
     /// Appends the base64 of the next run of a message, as far as it fills groups of three.
     fn encode(&mut self, mut data: &[u8], last: bool, text: &mut Buffer) {
         while !self.carry.is_empty()

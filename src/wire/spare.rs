@@ -57,18 +57,42 @@ impl Buffer {
 
     /// Appends bytes.
     pub fn append(&mut self, bytes: &[u8]) {
+        self.compact();
         self.bytes.extend_from_slice(bytes);
     }
 
     /// Appends zeros, to be written over, and returns them.
     pub fn grow(&mut self, count: usize) -> &mut [u8] {
+        self.compact();
         let start = self.bytes.len();
         self.bytes.resize(start + count, 0);
         self.bytes.get_mut(start..).unwrap_or_default()
     }
 
+    /// Gives up the room of what is used up: a buffer that is never quite empty must not grow.
+    fn compact(&mut self) {
+        self.bytes.drain(..std::mem::take(&mut self.used));
+    }
+
     /// Uses up bytes at the front; at most as many as there are.
     pub fn consume(&mut self, count: usize) {
         self.used += count.min(self.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_that_is_never_empty_does_not_grow() {
+        let mut buffer = Buffer::default();
+        buffer.append(&[1; 10]);
+        for _ in 0..10_000 {
+            buffer.append(&[2; 100]);
+            buffer.consume(100);
+            assert_eq!(buffer.len(), 10);
+        }
+        assert!(buffer.bytes.capacity() < 1000, "{}", buffer.bytes.capacity());
     }
 }

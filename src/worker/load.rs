@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Notify, Semaphore};
 
 /// Connections above the limit that are let in to be told 503, before no more are accepted at all.
-const TURNED_AWAY: usize = 64;
+pub(crate) const TURNED_AWAY: usize = 64;
 
 /// The places of all workers together.
 #[derive(Debug, Clone)]

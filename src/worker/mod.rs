@@ -107,6 +107,11 @@ impl Worker {
 
 /// What a connection asks of its worker.
 impl Worker {
+    /// The time to the millisecond, for what is told and not for what is decided.
+    pub(crate) fn uptime(&self) -> Millis {
+        Millis::try_from(self.start.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
     /// The time, as of the last tick.
     pub(crate) fn now(&self) -> Millis {
         self.now.get()

@@ -136,22 +136,26 @@ pub fn write_offer(
 
 /// Reads the server's 101, without the 16 bytes behind it.
 ///
-/// Its origin and location are not held against ours: servers behind TLS say `ws:`, others decode
+/// `offered` is the string of the offer and, where that is a list, its elements: some servers choose
+/// one of them. Its origin and location are not held against ours: servers behind TLS say `ws:`, others decode
 /// the path or drop the query, and none of it reaches the client.
 ///
 /// # Errors
 /// When the server chose a subprotocol that was not offered.
 pub fn read_answer(
     draft: Draft,
-    offered: Option<&[u8]>,
+    offered: &[String],
     response: &Response<'_>,
 ) -> Result<Answer, Failure> {
     let chosen = response.fields.only(names(draft).subprotocol)?;
-    let subprotocol = match (chosen, offered) {
+    let subprotocol = match chosen {
+        Some(chosen) if offered.iter().any(|offer| offer.as_bytes() == chosen) => {
+            Some(chosen.to_owned())
+        }
         // What some servers always say, whatever they were asked.
-        (None | Some([] | b"*" | b"default"), _) | (Some(_), None) => None,
-        (Some(chosen), Some(offered)) if chosen == offered => Some(chosen.to_owned()),
-        _ => return Err(Failure::Subprotocol),
+        None | Some([] | b"*" | b"default") => None,
+        Some(_) if offered.is_empty() => None,
+        Some(_) => return Err(Failure::Subprotocol),
     };
     Ok(Answer { subprotocol, fields: end_to_end(&response.fields) })
 }

@@ -7,11 +7,20 @@ use crate::handshake::{
 use crate::wire::entropy::Entropy;
 use crate::wire::grammar::{is_token, token_list};
 use crate::wire::head::{Fields, Request, Response};
+use base64::alphabet;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use sha1::{Digest, Sha1};
 
 /// RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Base64 with padding, but without a word on the four bits that 16 bytes leave over: clients that
+/// make up a key of random characters set them.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 /// `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
 fn accept(key: &[u8]) -> String {
@@ -24,7 +33,7 @@ fn accept(key: &[u8]) -> String {
 /// With what is wrong with the key or a subprotocol.
 pub fn read_offer(version: Version, request: &Request<'_>, host: &[u8]) -> Result<Offer, Refusal> {
     let key = request.fields.only("Sec-WebSocket-Key")?.ok_or(Refusal::Key)?;
-    if BASE64_STANDARD.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
+    if LENIENT.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
         return Err(Refusal::Key);
     }
     Ok(Offer {
