@@ -65,7 +65,7 @@ pub(crate) async fn open(
             let streams = Sides { client: stream, backend: backend.stream };
             let early = Sides { client: client.buffer, backend: backend.early };
             // A task of its own, because this one's state is large and has to go.
-            let relay = Relay::new(Rc::clone(&worker), session, streams, early, report, ticket);
+            let relay = Relay::new(Rc::clone(&worker), session, streams, &early, report, ticket);
             tokio::task::spawn_local(relay);
         }
         Err(reason) => client.refuse(&worker, &mut stream, &reason).await,

@@ -79,15 +79,23 @@ impl Socket {
         Poll::Ready(read)
     }
 
-    /// Writes an outbox at once, as far as the peer takes it, and keeps the rest.
+    /// Writes an outbox at once, as far as the peer takes it, and keeps the rest; all of it where
+    /// there is no context to write in.
     #[inline]
-    pub(crate) fn send(&mut self, cx: &mut Context<'_>, outbox: &Outbox<'_>, spare: &mut Spare) {
+    pub(crate) fn send(
+        &mut self,
+        cx: Option<&mut Context<'_>>,
+        outbox: &Outbox<'_>,
+        spare: &mut Spare,
+    ) {
         if outbox.is_empty() || self.write != WriteSide::Open {
             return;
         }
         let slices = outbox.slices();
         let mut sent = 0;
-        if self.unsent.is_none() {
+        if self.unsent.is_none()
+            && let Some(cx) = cx
+        {
             let stream = Pin::new(&mut self.stream);
             let written = match &slices[..] {
                 [one] => stream.poll_write(cx, one),

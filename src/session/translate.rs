@@ -7,9 +7,9 @@ use super::gather::{Gather, Tools};
 use crate::dialect::writer::{Data, Piece, Writer};
 use crate::event::{Able, Chunk, Kind, Side};
 use crate::fault::Fault;
+use crate::wire::few::Few;
 use crate::wire::outbox::Outbox;
 use crate::wire::spare::Buffer;
-use arrayvec::ArrayVec;
 use base64::prelude::{BASE64_STANDARD, Engine};
 
 /// What becomes of binary messages where one of the two sides knows them only as the length frames
@@ -35,7 +35,7 @@ pub struct Translator {
     /// The bytes of the message so far, as its sender counts them.
     bytes: u64,
     /// What of the input of base64 does not fill a group of three.
-    carry: ArrayVec<u8, 3>,
+    carry: Few<3>,
 }
 
 /// What becomes of the message that is on its way.
@@ -117,10 +117,9 @@ impl Translator {
     /// Appends the base64 of the next run of a message, as far as it fills groups of three.
     fn encode(&mut self, mut data: &[u8], last: bool, text: &mut Buffer) {
         while !self.carry.is_empty()
-            && !self.carry.is_full()
             && let Some((byte, rest)) = data.split_first()
+            && self.carry.push(*byte)
         {
-            self.carry.push(*byte);
             data = rest;
         }
         if self.carry.is_full() || last {
@@ -130,7 +129,9 @@ impl Translator {
         let whole = if last { data.len() } else { data.len() - data.len() % 3 };
         let (whole, rest) = data.split_at(whole);
         append_base64(whole, text);
-        self.carry.extend(rest.iter().copied());
+        for byte in rest {
+            self.carry.push(*byte);
+        }
     }
 }
 

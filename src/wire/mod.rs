@@ -1,6 +1,7 @@
 //! Bytes: what every dialect is made of, and nothing that knows a dialect.
 
 pub mod entropy;
+pub mod few;
 pub mod grammar;
 pub mod head;
 pub mod mask;

@@ -3,7 +3,7 @@
 //! This is a security duty and not a nicety: valid UTF-8 never holds the byte FF, and a byte FF
 //! that reached a Hixie writer would let one peer forge frames for another.
 
-use arrayvec::ArrayVec;
+use super::few::Few;
 use simdutf8::compat::from_utf8;
 
 /// The text is not UTF-8 (RFC 3629), or ends inside a code point.
@@ -15,7 +15,7 @@ pub struct InvalidUtf8;
 #[derive(Debug, Default, Clone)]
 pub struct Validator {
     /// The first bytes of a code point that a piece ended in.
-    carry: ArrayVec<u8, 4>,
+    carry: Few<4>,
 }
 
 impl Validator {
@@ -30,8 +30,8 @@ impl Validator {
             Ok(_) => Ok(()),
             Err(error) if error.error_len().is_some() => Err(InvalidUtf8),
             Err(error) => {
-                self.carry.extend(rest.iter().skip(error.valid_up_to()).copied());
-                Ok(())
+                let kept = rest.iter().skip(error.valid_up_to()).all(|byte| self.carry.push(*byte));
+                if kept { Ok(()) } else { Err(InvalidUtf8) }
             }
         }
     }
@@ -53,7 +53,9 @@ impl Validator {
     fn complete<'p>(&mut self, mut piece: &'p [u8]) -> Result<&'p [u8], InvalidUtf8> {
         while let Some((byte, rest)) = piece.split_first() {
             // Four bytes are a whole code point or an error, so a fifth is never pushed.
-            self.carry.try_push(*byte).map_err(|_| InvalidUtf8)?;
+            if !self.carry.push(*byte) {
+                return Err(InvalidUtf8);
+            }
             piece = rest;
             match std::str::from_utf8(&self.carry) {
                 Ok(_) => {
