@@ -1,5 +1,5 @@
-//! A reverse proxy that lets any WebSocket client of the last sixteen years talk to any WebSocket
-//! server of the last sixteen years.
+//! A reverse proxy that lets WebSocket clients of 2010 and 2011 talk to modern servers, and modern
+//! clients to servers of 2010 and 2011.
 //!
 //! # The way of a byte
 //!

@@ -6,7 +6,7 @@ mod serve;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::process::ExitCode;
 
-/// Translates between every WebSocket draft that shipped and RFC 6455.
+/// A reverse proxy that translates between the WebSocket drafts of 2010 and 2011 and RFC 6455.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -15,7 +15,7 @@ use std::process::ExitCode;
                   say), 2 for arguments that make no sense."
 )]
 pub struct Cli {
-    /// Log more; one line for each step of a handshake.
+    /// Log more: the sessions that are opened, and which dialects a backend was tried with.
     #[arg(short, long, global = true)]
     verbose: bool,
 

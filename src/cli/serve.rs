@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::thread::available_parallelism;
 use tokio::runtime::Builder;
@@ -50,7 +51,7 @@ pub(super) struct Args {
     /// How many clients are served at once; more are answered 503. As many as the limit of open
     /// files allows unless given.
     #[arg(long, value_name = "NUMBER")]
-    max_connections: Option<usize>,
+    max_connections: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -134,6 +135,10 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
 fn settings(args: &Args) -> anyhow::Result<Settings> {
     let files = raise_file_limit().context("cannot raise the limit of open files")?;
     let possible = usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX);
+    let wanted = args.max_connections.map_or(possible, NonZeroUsize::get);
+    if wanted > possible {
+        tracing::warn!(wanted, possible, "the limit of open files allows fewer connections");
+    }
     Ok(Settings {
         listen: args.listen,
         backend: args.backend.clone(),
@@ -142,7 +147,7 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
         host: args.host.clone(),
         binary: args.binary.into(),
         limits: Limits::default(),
-        max_connections: args.max_connections.unwrap_or(possible).clamp(1, possible.max(1)),
+        max_connections: wanted.min(possible.max(1)),
         workers: available_parallelism().map_or(1, usize::from),
     })
 }

@@ -1,7 +1,7 @@
 //! The dialects: each a handshake, a reader (bytes to events) and a writer (events to bytes).
 //!
 //! All of them are sans-IO: they see bytes and randomness as arguments and know no socket and no
-//! clock. A new dialect is a folder here, a variant of [`Dialect`], and nothing elsewhere.
+//! clock. A new dialect is a folder here and a variant of [`Dialect`].
 
 pub mod detect;
 pub mod hixie;

@@ -106,12 +106,12 @@ impl Relay {
             Poll::Ready(Read::Bytes(count)) => {
                 self.turn(Some(cx), tools, |session, turn, out, input| {
                     session.receive(from, input.get_mut(..count).unwrap_or_default(), turn, out);
-                })
+                });
             }
             Poll::Ready(Read::End { in_order }) => {
                 self.turn(Some(cx), tools, |session, turn, out, _| {
                     session.stream_ended(from, in_order, turn, out);
-                })
+                });
             }
         }
         true

@@ -132,10 +132,10 @@ impl Observer for Report {
     }
 }
 
-/// A target without its query, printable.
+/// A target without its query, printable and without a space that could look like another field.
 pub(crate) fn path(target: &[u8]) -> String {
     let path = target.split(|b| *b == b'?').next().unwrap_or_default();
-    path.escape_ascii().to_string()
+    path.escape_ascii().to_string().replace(' ', "%20")
 }
 
 const fn side_name(side: Option<Side>) -> &'static str {

@@ -191,6 +191,8 @@ impl Session {
         };
         let reason = code.map(Reason::code);
         self.end(from, ending, cause, reason.as_ref(), turn, out);
+        // No one has to wait for the other any more.
+        self.legs[from].fin |= self.closing.phases[from] == Phase::Closed;
     }
 
     /// Says farewell to both sides, each at the end of the message that is on its way to it.

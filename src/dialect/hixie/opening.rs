@@ -137,8 +137,8 @@ pub fn write_offer(
 /// Reads the server's 101, without the 16 bytes behind it.
 ///
 /// `offered` is the string of the offer and, where that is a list, its elements: some servers choose
-/// one of them. Its origin and location are not held against ours: servers behind TLS say `ws:`, others decode
-/// the path or drop the query, and none of it reaches the client.
+/// one of them. The server's origin and location are not held against ours: servers behind TLS say
+/// `ws:`, others decode the path or drop the query, and none of it reaches the client.
 ///
 /// # Errors
 /// When the server chose a subprotocol that was not offered.
