@@ -55,6 +55,9 @@ pub struct ClientOpening {
     due: Due,
     /// What the server may choose as subprotocol.
     offered: Vec<String>,
+    /// The length of the interim answers (RFC 9110 section 15.2) before the final one.
+    interim: usize,
+    /// How much behind them has been searched for the end of a head.
     searched: usize,
 }
 
@@ -111,7 +114,7 @@ impl ClientOpening {
                 Due::Accept(hybi::opening::write_offer(version, offer, entropy, out))
             }
         };
-        Ok(Self { dialect, due, offered, searched: 0 })
+        Ok(Self { dialect, due, offered, interim: 0, searched: 0 })
     }
 
     /// Reads the answer from all that came so far; `None` when it goes on. With the answer comes
@@ -120,23 +123,21 @@ impl ClientOpening {
     /// # Errors
     /// With the [`Failure`] of the backend.
     pub fn read(&mut self, bytes: &[u8]) -> Result<Option<(Answer, usize)>, Failure> {
-        let mut start = 0;
         loop {
-            let rest = bytes.get(start..).unwrap_or_default();
-            let Some(end) = head::end(rest, self.searched.saturating_sub(start)) else {
-                self.searched = bytes.len();
+            let rest = bytes.get(self.interim..).unwrap_or_default();
+            let Some(end) = head::end(rest, self.searched) else {
+                self.searched = rest.len();
                 return Ok(None);
             };
             let response = Response::parse(rest.get(..end).unwrap_or_default())?;
             if matches!(response.status, 100 | 102..=199) {
-                // An interim answer (RFC 9110 section 15.2); the final one follows.
-                start += end;
+                self.interim += end;
+                self.searched = 0;
                 continue;
             }
             let behind = rest.get(end..).unwrap_or_default();
-            return Ok(self
-                .read_final(&response, behind)?
-                .map(|(a, more)| (a, start + end + more)));
+            let answer = self.read_final(&response, behind)?;
+            return Ok(answer.map(|(answer, proof)| (answer, self.interim + end + proof)));
         }
     }
 

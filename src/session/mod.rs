@@ -186,6 +186,10 @@ impl Session {
             // A message that was cut is never presented as a clean end.
             _ if !in_order || leg.reader.in_message() => (Ending::Lost, Cause::Lost, None),
             FinMeans::Close => (Ending::Close, Cause::Fin, None),
+            // Once it has been told, the end of its stream is its answer.
+            FinMeans::GoingAway if self.closing.phases[from] == Phase::Told => {
+                (Ending::Close, Cause::Fin, None)
+            }
             FinMeans::GoingAway => (Ending::Close, Cause::Fin, Some(close_code::GOING_AWAY)),
             FinMeans::Nothing => (Ending::Lost, Cause::Fin, None),
         };
