@@ -1,0 +1,154 @@
+//! A session on a test bench: bytes, time and ends go in, what it wrote is collected.
+
+use hybridge::dialect::Dialect;
+use hybridge::event::{Side, Sides};
+use hybridge::limits::{Limits, Millis};
+use hybridge::session::fact::{Fact, Observer};
+use hybridge::session::translate::BinaryPolicy;
+use hybridge::session::{Session, Turn};
+use hybridge::wire::outbox::Outbox;
+use hybridge::wire::spare::Spare;
+use std::fmt;
+
+pub(crate) const BOTH: [Side; 2] = [Side::Client, Side::Backend];
+
+/// Where mask keys come from.
+pub(crate) type Keys = Box<dyn FnMut(&mut [u8])>;
+
+/// Two peers, a proxy between them, and a clock that stands until it is moved.
+pub(crate) struct Rig {
+    pub(crate) session: Session,
+    pub(crate) limits: Limits,
+    pub(crate) binary: BinaryPolicy,
+    pub(crate) now: Millis,
+    /// What was written to each side so far.
+    pub(crate) wrote: Sides<Vec<u8>>,
+    pub(crate) facts: Facts,
+    /// How many bytes the peers have not taken yet; as far as a test does not say otherwise, they
+    /// take all at once.
+    pub(crate) unsent: usize,
+    entropy: Keys,
+    spare: Spare,
+}
+
+/// Every fact, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Facts(pub(crate) Vec<Fact>);
+
+impl Observer for Facts {
+    fn observe(&mut self, fact: &Fact) {
+        self.0.push(fact.clone());
+    }
+}
+
+impl Rig {
+    pub(crate) fn new(
+        dialects: Sides<Dialect>,
+        limits: Limits,
+        binary: BinaryPolicy,
+        entropy: Keys,
+    ) -> Self {
+        Self {
+            session: Session::new(dialects.client, dialects.backend, 0, &limits),
+            limits,
+            binary,
+            now: 0,
+            wrote: Sides::default(),
+            facts: Facts::default(),
+            unsent: 0,
+            entropy,
+            spare: Spare::default(),
+        }
+    }
+
+    /// A peer sends bytes, which come in one read.
+    pub(crate) fn feed(&mut self, from: Side, bytes: &[u8]) {
+        self.turn(&mut bytes.to_vec(), |session, turn, out, input| {
+            session.receive(from, input, turn, out);
+        });
+    }
+
+    /// A peer's stream ends.
+    pub(crate) fn end(&mut self, from: Side, in_order: bool) {
+        self.turn(&mut [], |session, turn, out, _| session.stream_ended(from, in_order, turn, out));
+    }
+
+    /// The proxy is told to shut down.
+    pub(crate) fn leave(&mut self) {
+        self.turn(&mut [], |session, turn, out, _| session.leave(turn, out));
+    }
+
+    /// Time passes; the session is woken if its deadline has come.
+    pub(crate) fn wait(&mut self, time: Millis) {
+        self.now += time;
+        if self.now >= self.session.deadline() {
+            self.turn(&mut [], |session, turn, out, _| session.tick(turn, out));
+        }
+    }
+
+    /// Time passes up to the deadline.
+    pub(crate) fn wait_for_deadline(&mut self) {
+        self.wait(self.session.deadline().saturating_sub(self.now));
+    }
+
+    /// The peers have taken what was written, but for so many bytes.
+    pub(crate) fn take(&mut self, unsent: usize) {
+        self.unsent = unsent;
+        self.session.unsent(unsent, self.now, &self.limits);
+    }
+
+    /// Both peers are silent from now on.
+    ///
+    /// # Panics
+    /// When the session does not end by its own deadlines.
+    pub(crate) fn run_out(&mut self) {
+        let Limits { idle, shutdown, close, stall, linger, .. } = self.limits;
+        let latest = self.now + idle.max(shutdown) + close.max(stall) + linger;
+        for _ in 0..3 {
+            if self.session.is_over(self.now) {
+                break;
+            }
+            self.wait_for_deadline();
+        }
+        assert!(self.session.is_over(self.now), "the session is not over: {:?}", self.session);
+        assert!(self.session.is_closed(), "over and not closed");
+        assert!(self.now <= latest, "the session took {} ms too long", self.now - latest);
+    }
+
+    fn turn<F>(&mut self, input: &mut [u8], act: F)
+    where
+        F: for<'a> FnOnce(&mut Session, &mut Turn<'_>, &mut Sides<Outbox<'a>>, &'a mut [u8]),
+    {
+        let ended = BOTH.map(|side| self.session.wants_fin(side));
+        let mut out = Sides { client: Outbox::new(Vec::new()), backend: Outbox::new(Vec::new()) };
+        let mut turn = Turn {
+            now: self.now,
+            entropy: &mut self.entropy,
+            spare: &mut self.spare,
+            limits: &self.limits,
+            binary: self.binary,
+            observer: &mut self.facts,
+        };
+        act(&mut self.session, &mut turn, &mut out, input);
+        self.session.unsent(self.unsent, self.now, &self.limits);
+        for (side, ended) in BOTH.into_iter().zip(ended) {
+            let before = self.wrote[side].len();
+            for slice in out[side].slices() {
+                self.wrote[side].extend_from_slice(&slice);
+            }
+            let wrote = self.wrote[side].len() > before;
+            assert!(!(ended && wrote), "wrote to the {side:?} behind the end of its stream");
+            assert!(!ended || self.session.wants_fin(side), "took the end of a stream back");
+        }
+    }
+}
+
+impl fmt::Debug for Rig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rig")
+            .field("session", &self.session)
+            .field("now", &self.now)
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,99 @@
+//! Whole sessions, played at random: two scripted peers of any dialects, a clock that is moved by
+//! hand, any cuts, and a model that says what must have come of it.
+//!
+//! Each play is made of one seed. A failure names it; to play it alone, set `HYBRIDGE_SEED`.
+
+mod dice;
+mod model;
+mod script;
+
+use crate::peer::{DIALECTS, Voice};
+use crate::rig::{BOTH, Rig};
+use dice::Dice;
+use hybridge::event::{Side, Sides};
+use hybridge::limits::Limits;
+use hybridge::session::translate::BinaryPolicy;
+use model::Model;
+use script::Script;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How many seeds are played.
+const SEEDS: u64 = 3000;
+
+/// The longest play, in steps.
+const STEPS: u64 = 60;
+
+#[test]
+fn peers_of_any_dialects_at_random() {
+    if let Ok(seed) = std::env::var("HYBRIDGE_SEED") {
+        play(seed.parse().unwrap());
+        return;
+    }
+    for seed in 0..SEEDS {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| play(seed))) {
+            let what = panic.downcast_ref::<String>().map_or("a panic", String::as_str);
+            panic!("HYBRIDGE_SEED={seed}: {what}");
+        }
+    }
+}
+
+fn play(seed: u64) {
+    let mut dice = Dice::new(seed);
+    let dialects = Sides { client: dice.pick(&DIALECTS), backend: dice.pick(&DIALECTS) };
+    let policies =
+        [BinaryPolicy::Frame, BinaryPolicy::Base64, BinaryPolicy::Refuse, BinaryPolicy::Drop];
+    let mut limits = Limits { idle: 5000, ..Limits::default() };
+    if dice.one_in(4) {
+        limits.collected = 1000;
+    }
+    if dice.one_in(8) {
+        limits.streamed = 2000;
+    }
+    let mut keys = Dice::new(!seed);
+    let entropy = Box::new(move |bytes: &mut [u8]| bytes.fill_with(|| keys.byte()));
+    let rig = Rig::new(dialects, limits, dice.pick(&policies), entropy);
+    let mut model = Model::new(rig);
+    let mut scripts = Sides {
+        client: Script::new(Voice { dialect: dialects.client, side: Side::Client }, &mut dice),
+        backend: Script::new(Voice { dialect: dialects.backend, side: Side::Backend }, &mut dice),
+    };
+    for _ in 0..10 + dice.below(STEPS) {
+        step(&mut dice, &mut model, &mut scripts);
+        if dice.one_in(8) {
+            model.check(&scripts);
+        }
+    }
+    // From here on both are silent.
+    model.rig.run_out();
+    model.check(&scripts);
+    model.check_end(&scripts);
+}
+
+/// One step: a peer thinks of something to say, or something of it arrives, or time passes.
+fn step(dice: &mut Dice, model: &mut Model, scripts: &mut Sides<Script>) {
+    let side = dice.pick(&BOTH);
+    let script = &mut scripts[side];
+    match dice.below(100) {
+        0..35 => script.say(dice, model.is_told(side)),
+        35..90 => {
+            // More often all that there is than a part of it.
+            let waiting = script.waiting();
+            let count = if dice.one_in(2) { waiting } else { dice.length(waiting + 1) };
+            if count > 0 {
+                model.arrive(side, count, scripts);
+            } else if script.wants_end() {
+                model.end(side, true, scripts);
+            }
+        }
+        90..97 => model.rig.wait(dice.below(1500)),
+        97 => model.rig.wait_for_deadline(),
+        98 if dice.one_in(2) => {
+            // Peers that are slow to read.
+            let unsent = if dice.one_in(3) { 0 } else { dice.length(3) };
+            model.rig.take(unsent);
+        }
+        98 if dice.one_in(2) => model.end(side, false, scripts),
+        _ if dice.one_in(3) => model.rig.leave(),
+        _ => {}
+    }
+}
