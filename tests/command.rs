@@ -1,0 +1,241 @@
+//! The program as its user meets it: arguments, exit codes, log lines, signals.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(dead_code, reason = "the module is shared with other tests, which use the rest")]
+
+#[path = "proxy/program.rs"]
+mod program;
+
+use program::Program;
+use rustix::process::Signal;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+/// What a socket waits for at most; nothing here takes as long.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hybridge")).args(arguments).output().unwrap()
+}
+
+fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+#[test]
+fn tells_what_it_is() {
+    let version = run(&["--version"]);
+    assert!(version.status.success());
+    let due = format!("hybridge {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(String::from_utf8(version.stdout).unwrap(), due);
+    let help = run(&["--help"]);
+    assert!(help.status.success());
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains("serve") && help.contains("Exit codes"), "{help}");
+    let help = run(&["serve", "--help"]);
+    let help = String::from_utf8(help.stdout).unwrap();
+    for option in ["--listen", "--backend", "--backend-dialect", "--accept", "--binary", "--host"] {
+        assert!(help.contains(option), "no {option} in {help}");
+    }
+}
+
+#[test]
+fn arguments_that_make_no_sense() {
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--backend", "ws://127.0.0.1:1"];
+    let with = |more: &[&'static str]| [&serve[..], more].concat();
+    for arguments in [
+        vec![],
+        vec!["fly"],
+        vec!["serve"],
+        vec!["serve", "--listen", "here", "--backend", "ws://a"],
+        vec!["serve", "--listen", "127.0.0.1:0", "--backend", "http://a"],
+        vec!["serve", "--listen", "127.0.0.1:0", "--backend", "wss://a"],
+        vec!["serve", "--listen", "127.0.0.1:0", "--backend", "ws://a/path"],
+        with(&["--backend-dialect", "hybi-06"]),
+        with(&["--accept", "rfc6455,hixie-77"]),
+        with(&["--binary", "maybe"]),
+        with(&["--host", "a/b"]),
+        with(&["--max-connections", "many"]),
+        with(&["--log-format", "xml"]),
+    ] {
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_address_in_use() {
+    let (_listener, address) = listen();
+    let address = address.to_string();
+    let output = run(&["serve", "--listen", &address, "--backend", "ws://127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains(&address), "the address is not named: {error}");
+}
+
+/// A session of Hixie-76 with a Hixie-75 backend, which takes no computing.
+fn session(program: &Program, listener: &TcpListener, target: &str) -> (TcpStream, TcpStream) {
+    let mut client = TcpStream::connect(program.address).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    let request = format!(
+        "GET {target} HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: a\r\n\
+         Origin: http://b\r\nSec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
+         Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n\r\n^n:ds[4U"
+    );
+    client.write_all(request.as_bytes()).unwrap();
+    let (mut backend, _) = listener.accept().unwrap();
+    backend.set_read_timeout(Some(DEADLINE)).unwrap();
+    until(&mut backend, b"\r\n\r\n");
+    let answer = b"HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
+        Connection: Upgrade\r\nWebSocket-Origin: http://b\r\nWebSocket-Location: ws://a/\r\n\r\n";
+    backend.write_all(answer).unwrap();
+    until(&mut client, b"\r\n\r\n8jKS'y:G*Co,Wxa-");
+    (client, backend)
+}
+
+/// Reads up to and with an end, and not a byte more.
+fn until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(end) {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        bytes.extend(byte);
+    }
+    bytes
+}
+
+fn rest(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_session_is_one_json_line() {
+    let (listener, backend) = listen();
+    let mut program = Program::serve(backend, &["--backend-dialect", "hixie-75"]);
+    let (mut at_client, mut at_backend) = session(&program, &listener, "/a?secret=1");
+    at_client.write_all(b"\0one\xff\0three\xff").unwrap();
+    assert_eq!(until(&mut at_backend, b"three\xff"), b"\0one\xff\0three\xff");
+    at_backend.write_all(b"\0\xe2\x82\xac\xff").unwrap();
+    assert_eq!(until(&mut at_client, b"\xff"), b"\0\xe2\x82\xac\xff");
+    at_client.write_all(b"\xff\0").unwrap();
+    assert_eq!(rest(&mut at_backend), b"", "a Hixie-75 backend hears the end of the stream");
+    drop(at_backend);
+    assert_eq!(rest(&mut at_client), b"\xff\0");
+    drop(at_client);
+    let line = program.line_with("session ended");
+    for part in [
+        "\"client\":\"hixie-76\"",
+        "\"backend\":\"hixie-75\"",
+        "\"messages_up\":2",
+        "\"bytes_up\":8",
+        "\"messages_down\":1",
+        "\"bytes_down\":3",
+        "\"path\":\"/a\"",
+        "\"ended_by\":\"client\"",
+        "\"how\":\"close\"",
+    ] {
+        assert!(line.contains(part), "no {part} in {line}");
+    }
+    // A refused handshake has its line, too.
+    let mut wire = TcpStream::connect(program.address).unwrap();
+    wire.write_all(b"nonsense \"\\\x7f\xff\r\n\r\n").unwrap();
+    assert!(rest(&mut wire).starts_with(b"HTTP/1.1 400 "));
+    program.line_with("handshake refused");
+    program.signal(Signal::TERM);
+    assert_eq!(program.wait().code(), Some(0));
+    for line in &program.lines {
+        assert!(json::is_object(line), "not one JSON object: {line}");
+        assert!(!line.contains("secret"), "the query is in the log: {line}");
+    }
+}
+
+#[test]
+fn a_signal_closes_the_sessions() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let (listener, backend) = listen();
+        let mut program = Program::serve(backend, &["--backend-dialect", "hixie-75"]);
+        let (mut at_client, mut at_backend) = session(&program, &listener, "/");
+        let (mut other, mut others) = session(&program, &listener, "/");
+        program.signal(signal);
+        for (client, backend) in [(&mut at_client, &mut at_backend), (&mut other, &mut others)] {
+            let mut farewell = [0; 2];
+            client.read_exact(&mut farewell).unwrap();
+            assert_eq!(farewell, [0xff, 0x00]);
+            client.write_all(&farewell).unwrap();
+            assert_eq!(rest(backend), b"");
+            backend.shutdown(std::net::Shutdown::Write).unwrap();
+            assert_eq!(rest(client), b"");
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+        }
+        assert_eq!(program.wait().code(), Some(0));
+        let ended = program.lines.iter().filter(|line| line.contains("session ended"));
+        assert_eq!(ended.clone().count(), 2, "{:#?}", program.lines);
+        assert!(ended.into_iter().all(|line| line.contains("\"how\":\"shutdown\"")));
+        TcpListener::bind(program.address).expect("the port is free again");
+    }
+}
+
+/// A second signal does not wait for anybody.
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (listener, backend) = listen();
+    let mut program = Program::serve(backend, &["--backend-dialect", "hixie-75"]);
+    let deaf = session(&program, &listener, "/");
+    program.signal(Signal::TERM);
+    program.line_with("shutting down");
+    program.signal(Signal::TERM);
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(program.lines.iter().any(|line| line.contains("second signal")));
+    drop(deaf);
+}
+
+/// As much of JSON as a log line has: an object of strings, numbers and words.
+mod json {
+    pub(super) fn is_object(text: &str) -> bool {
+        let Some(mut rest) = text.strip_prefix('{') else { return false };
+        loop {
+            let Some(behind) = string(rest).and_then(|rest| rest.strip_prefix(':')) else {
+                return false;
+            };
+            let Some(behind) = string(behind).or_else(|| word(behind)) else { return false };
+            match behind.strip_prefix(',') {
+                Some(next) => rest = next,
+                None => return behind == "}",
+            }
+        }
+    }
+
+    /// What is behind a string.
+    fn string(text: &str) -> Option<&str> {
+        let mut chars = text.strip_prefix('"')?.chars();
+        loop {
+            match chars.next()? {
+                '"' => return Some(chars.as_str()),
+                '\\' => match chars.next()? {
+                    'u' => {
+                        let digits: Vec<_> = chars.by_ref().take(4).collect();
+                        let whole = digits.len() == 4;
+                        (whole && digits.iter().all(char::is_ascii_hexdigit)).then_some(())?;
+                    }
+                    escaped => "\"\\/bfnrt".contains(escaped).then_some(())?,
+                },
+                other if other < ' ' => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// What is behind a number or a word.
+    fn word(text: &str) -> Option<&str> {
+        let end = text.find([',', '}'])?;
+        let (word, rest) = text.split_at(end);
+        let known = matches!(word, "true" | "false" | "null");
+        (known || word.parse::<f64>().is_ok()).then_some(rest)
+    }
+}
