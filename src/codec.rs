@@ -22,6 +22,7 @@
 //! ```
 
 use crate::dialect::Dialect;
+use crate::dialect::hybi::Version;
 use crate::dialect::reader::Reader;
 use crate::dialect::writer::{Data, Piece, Writer};
 use crate::event::{Control, Event, Kind, Reason, Side};
@@ -58,6 +59,10 @@ pub struct Codec<E> {
     message: Vec<u8>,
     scratch: Vec<u8>,
     largest: usize,
+    /// Whether the peer has closed, so that nothing of what follows counts.
+    heard: bool,
+    /// Whether we have closed, so that nothing may follow.
+    told: bool,
 }
 
 /// Why a codec cannot go on.
@@ -83,6 +88,8 @@ impl<E: Entropy> Codec<E> {
             message: Vec::new(),
             scratch: Vec::new(),
             largest,
+            heard: false,
+            told: false,
         }
     }
 
@@ -92,7 +99,10 @@ impl<E: Entropy> Codec<E> {
                 Event::Chunk(chunk) => chunk,
                 Event::Ping(payload) => return Ok(Some(Message::Ping(payload))),
                 Event::Pong(payload) => return Ok(Some(Message::Pong(payload))),
-                Event::Close(reason) => return Ok(Some(Message::Close(reason))),
+                Event::Close(reason) => {
+                    self.heard = true;
+                    return Ok(Some(Message::Close(reason)));
+                }
             };
             if self.message.len() + chunk.data.len() > self.largest {
                 return Err(Fault::TooBig);
@@ -137,7 +147,12 @@ impl<E: Entropy> Decoder for Codec<E> {
     type Item = Message;
     type Error = CodecError;
 
+    /// Takes the next message; behind the peer's close there is none.
     fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Message>, CodecError> {
+        if self.heard {
+            bytes.clear();
+            return Ok(None);
+        }
         let before = bytes.len();
         let mut input = &mut bytes[..];
         let result = self.read(&mut input);
@@ -160,11 +175,59 @@ impl<E: Entropy> Decoder for Codec<E> {
 impl<E: Entropy> Encoder<Message> for Codec<E> {
     type Error = CodecError;
 
+    /// Writes a message; behind our close there can be none, and a close must have a code that may be
+    /// on the wire (RFC 6455 section 7.4).
     fn encode(&mut self, message: Message, bytes: &mut BytesMut) -> Result<(), CodecError> {
+        if self.told {
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+        }
+        if let Message::Close(reason) = &message {
+            if let Some(reason) = reason {
+                Version::V13.code_from_wire(reason.code)?;
+                std::str::from_utf8(&reason.text).map_err(|_| Fault::Utf8)?;
+            }
+            self.told = true;
+        }
         let mut out = Outbox::new(std::mem::take(&mut self.scratch));
         self.write(&message, &mut out);
         out.slices().iter().for_each(|slice| bytes.extend_from_slice(slice));
         self.scratch = out.into_scratch();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codec(dialect: &str) -> Codec<impl Entropy> {
+        Codec::new(dialect.parse().unwrap(), Side::Backend, 100, |bytes: &mut [u8]| bytes.fill(1))
+    }
+
+    #[test]
+    fn nothing_follows_a_close() {
+        let mut codec = codec("hixie-76");
+        let mut bytes = BytesMut::from(&b"\xff\x00\x00after\xff"[..]);
+        assert_eq!(codec.decode(&mut bytes).unwrap(), Some(Message::Close(None)));
+        assert_eq!(codec.decode(&mut bytes).unwrap(), None);
+        assert!(bytes.is_empty());
+        codec.encode(Message::Close(None), &mut bytes).unwrap();
+        assert!(codec.encode(Message::Text("x".into()), &mut bytes).is_err());
+        assert_eq!(bytes, &b"\xff\x00"[..]);
+    }
+
+    #[test]
+    fn refuses_what_must_not_be_on_the_wire() {
+        let mut bytes = BytesMut::new();
+        for code in [999, 1004, 1005, 1006, 1015, 2000, 5000] {
+            let close = Message::Close(Some(Reason::code(code)));
+            let fault = codec("rfc6455").encode(close, &mut bytes).unwrap_err();
+            assert!(matches!(fault, CodecError::Fault(Fault::CloseCode)), "{code}");
+        }
+        assert!(bytes.is_empty());
+        let mut codec = codec("hixie-76");
+        let mut long = BytesMut::from(&[b"\x00".to_vec(), vec![b'a'; 101]].concat()[..]);
+        let fault = codec.decode(&mut long).unwrap_err();
+        assert!(matches!(fault, CodecError::Fault(Fault::TooBig)));
     }
 }

@@ -83,10 +83,9 @@ pub mod close_code {
 /// What a dialect is able to say, beyond text and the end of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Able {
-    /// Binary messages that its peers are told to deliver.
+    /// Binary messages: that its peers are told to deliver, and of a length that need not be known
+    /// when they begin.
     pub binary: bool,
-    /// Messages in pieces whose total is not known, of binary too.
-    pub binary_in_pieces: bool,
     /// Ping and pong.
     pub ping: bool,
     /// Close codes and reasons.

@@ -44,8 +44,8 @@ pub struct Limits {
     /// From our closing handshake to the peer's. Some old peers never answer, and notice the end
     /// only when the connection ends.
     pub close: Millis,
-    /// Without a peer taking any of the bytes that are on their way to it, once a session closes.
-    pub stall: Millis,
+    /// From the first close to the last, however slowly the peers take what is on its way to them.
+    pub drain: Millis,
     /// From the end of our stream to the end of the peer's. Closing earlier could destroy our last
     /// bytes, for a reset overtakes them.
     pub linger: Millis,
@@ -64,7 +64,7 @@ impl Default for Limits {
             backend_handshake: 10 * SECOND,
             idle: 3600 * SECOND,
             close: 2 * SECOND,
-            stall: 30 * SECOND,
+            drain: 60 * SECOND,
             linger: 2 * SECOND,
             shutdown: 10 * SECOND,
         }

@@ -6,7 +6,6 @@ use crate::limits::Limits;
 use crate::server::Server;
 use crate::session::translate::BinaryPolicy;
 use crate::worker::load::TURNED_AWAY;
-use anyhow::Context;
 use clap::ValueEnum;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
@@ -90,7 +89,7 @@ impl From<Binary> for BinaryPolicy {
 
 /// Serves until SIGTERM or SIGINT; a second signal ends the process at once.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let settings = settings(args)?;
+    let settings = settings(args);
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(serve(settings));
     // What has not ended by now is not waited for.
@@ -132,14 +131,14 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
 }
 
-fn settings(args: &Args) -> anyhow::Result<Settings> {
-    let files = raise_file_limit().context("cannot raise the limit of open files")?;
+fn settings(args: &Args) -> Settings {
+    let files = raise_file_limit();
     let possible = usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX);
     let wanted = args.max_connections.map_or(possible, NonZeroUsize::get);
     if wanted > possible {
         tracing::warn!(wanted, possible, "the limit of open files allows fewer connections");
     }
-    Ok(Settings {
+    Settings {
         listen: args.listen,
         backend: args.backend.clone(),
         backend_dialect: args.backend_dialect.0,
@@ -149,12 +148,18 @@ fn settings(args: &Args) -> anyhow::Result<Settings> {
         limits: Limits::default(),
         max_connections: wanted.min(possible.max(1)),
         workers: available_parallelism().map_or(1, usize::from),
-    })
+    }
 }
 
-/// Raises the limit of open files as far as the system lets it, and returns it.
-fn raise_file_limit() -> rustix::io::Result<u64> {
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
-    Ok(maximum.unwrap_or(u64::MAX))
+/// Raises the limit of open files as far as the system lets it, and returns what it is then.
+fn raise_file_limit() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let limit = match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => maximum,
+        Err(error) => {
+            tracing::warn!(%error, "cannot raise the limit of open files");
+            current
+        }
+    };
+    limit.unwrap_or(u64::MAX)
 }

@@ -67,7 +67,7 @@ impl Dialect {
             Self::Hixie(Draft::H76) => FinMeans::GoingAway,
             Self::Hybi(_) => FinMeans::Nothing,
         };
-        Able { binary: hybi, binary_in_pieces: hybi, ping: hybi, close_code: hybi, fin }
+        Able { binary: hybi, ping: hybi, close_code: hybi, fin }
     }
 }
 

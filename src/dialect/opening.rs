@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use super::detect::detect;
-use super::hixie::{self, Draft, keys};
+use super::hixie::{self, keys};
 use super::hybi;
 use crate::handshake::{Answer, Failure, Offer, Refusal, Subprotocols, end_to_end, is_host};
 use crate::wire::entropy::Entropy;
@@ -188,9 +188,4 @@ pub fn suggests_older(failure: &Failure) -> bool {
         failure,
         Failure::Status { status: 400 | 426 | 501, .. } | Failure::End { status: false }
     )
-}
-
-/// Whether behind the client's head bytes of the handshake are due.
-pub fn key3_due(dialect: Dialect) -> bool {
-    dialect == Dialect::Hixie(Draft::H76)
 }

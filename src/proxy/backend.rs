@@ -122,10 +122,10 @@ async fn attempt(worker: &Worker, dialect: Dialect, offer: &Offer) -> Result<Ope
     let mut opening =
         ClientOpening::start(dialect, offer, &mut worker.tools.borrow_mut().entropy, &mut request)?;
     let stream = TcpStream::connect((url.host.as_str(), url.port)).await;
-    let mut stream = stream.map_err(NoBackend::Connect)?;
-    stream.set_nodelay(true).map_err(NoBackend::Connect)?;
+    let mut stream = stream.map_err(|error| lost(error, NoBackend::Connect))?;
+    stream.set_nodelay(true).map_err(|error| lost(error, NoBackend::Connect))?;
     // Head and key3 in one write: some servers look for key3 in the segment of the head.
-    stream.write_all(&request).await.map_err(NoBackend::Lost)?;
+    stream.write_all(&request).await.map_err(|error| lost(error, NoBackend::Lost))?;
     let mut bytes = Vec::with_capacity(1024);
     loop {
         if let Some((answer, length)) = opening.read(&bytes)? {
@@ -138,10 +138,19 @@ async fn attempt(worker: &Worker, dialect: Dialect, offer: &Offer) -> Result<Ope
         match stream.read_buf(&mut bytes).await {
             Ok(0) => return Err(opening.end(&bytes).into()),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                return Err(opening.end(&bytes).into());
-            }
-            Err(error) => return Err(NoBackend::Lost(error)),
+            Err(_) if !bytes.is_empty() => return Err(opening.end(&bytes).into()),
+            Err(error) => return Err(lost(error, NoBackend::Lost)),
         }
+    }
+}
+
+/// A connection that the backend broke off before it said a word has ended like any other: so does
+/// a server that does not know what it was asked.
+fn lost(error: io::Error, otherwise: fn(io::Error) -> NoBackend) -> NoBackend {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            Failure::End { status: false }.into()
+        }
+        _ => otherwise(error),
     }
 }

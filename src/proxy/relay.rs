@@ -137,10 +137,11 @@ impl Relay {
             observer: &mut self.report,
         };
         act(&mut self.session, &mut turn, &mut out, input);
-        let Sides { client, backend } = out;
-        self.sockets.client.send(cx.as_deref_mut(), &client, spare);
-        self.sockets.backend.send(cx, &backend, spare);
-        *scratch = Sides { client: client.into_scratch(), backend: backend.into_scratch() };
+        self.sockets.client.send(cx.as_deref_mut(), &out.client, spare);
+        self.sockets.backend.send(cx, &out.backend, spare);
+        // The outboxes are large; what is kept of them is taken out instead of moved with them.
+        scratch.client = std::mem::take(out.client.scratch());
+        scratch.backend = std::mem::take(out.backend.scratch());
     }
 
     fn is_over(&self) -> bool {

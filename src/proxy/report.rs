@@ -93,9 +93,9 @@ impl Report {
                 if self.binary_lost == 0 {
                     self.warn_of(loss);
                 }
-                self.binary_lost += 1;
+                self.binary_lost = self.binary_lost.saturating_add(1);
             }
-            Loss::MessageCut => self.messages_cut += 1,
+            Loss::MessageCut => self.messages_cut = self.messages_cut.saturating_add(1),
             // Every close with a code that reaches a Hixie peer loses it; both codes are in the line.
             Loss::CloseReason => {}
         }

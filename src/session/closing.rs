@@ -31,7 +31,7 @@
 //! One side is *Open* beside another that is not only while the proxy takes leave of both and a
 //! message is still on its way to the one.
 
-use crate::event::{Reason, Side, Sides, close_code};
+use crate::event::{Reason, Side, Sides};
 
 /// How far the closing of one side has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -128,9 +128,8 @@ impl Closing {
 
     /// The reason to tell the second side: that of the answer, or of the question where the
     /// answering dialect has none (RFC 6455 section 5.5.1: an endpoint echoes the code it received).
-    pub fn answer(&self, reason: Option<&Reason>, leaving: bool) -> Option<Reason> {
-        let leave = leaving.then_some(close_code::GOING_AWAY);
-        reason.cloned().or_else(|| self.asked.or(leave).map(Reason::code))
+    pub fn answer(&self, reason: Option<&Reason>) -> Option<Reason> {
+        reason.cloned().or_else(|| self.asked.map(Reason::code))
     }
 }
 

@@ -60,7 +60,7 @@ impl Gather {
         let (kind, first, last) = (piece.kind, piece.first, piece.last);
         if first {
             let unknown = piece.total.is_none() && !last;
-            let to_the_end = unknown && kind == Kind::Binary && !tools.able.binary_in_pieces;
+            let to_the_end = unknown && kind == Kind::Binary && !tools.able.binary;
             // A message that will not fit into one frame anyway is not held at all.
             let large = piece.total.is_some_and(|total| total > ONE_FRAME as u64);
             self.state = if large { State::Streaming } else { State::Holding { to_the_end } };

@@ -22,6 +22,9 @@ use closing::{Closing, Ending, Phase};
 use fact::{Cause, Fact, Loss, Observer};
 use translate::{BinaryPolicy, Translator};
 
+/// What a peer is told when the proxy itself ends the session.
+const GOING_AWAY: Reason = Reason::code(close_code::GOING_AWAY);
+
 /// What a turn of a session works with.
 #[expect(missing_debug_implementations, reason = "made of borrowed traits, and gone at once")]
 pub struct Turn<'t> {
@@ -49,6 +52,8 @@ pub struct Session {
     /// What the peers had not taken of all that was written, once the closing has begun.
     unsent: usize,
     deadline: Millis,
+    /// What no deadline of the closing goes beyond.
+    latest: Millis,
 }
 
 /// One side: how it speaks, and the way of its messages to the other side.
@@ -86,6 +91,7 @@ impl Session {
             leaving: false,
             unsent: 0,
             deadline: now + limits.idle,
+            latest: Millis::MAX,
         }
     }
 
@@ -120,22 +126,35 @@ impl Session {
     /// Takes how many written bytes the peers have not taken yet, after each turn and each write.
     ///
     /// The deadlines of the closing begin when all is taken, so that they cut no message that is on
-    /// its way to a slow peer; until then only the lack of any progress counts.
+    /// its way to a slow peer.
     pub fn unsent(&mut self, unsent: usize, now: Millis, limits: &Limits) {
-        if self.closing.is_open() || (unsent == self.unsent && unsent > 0) {
+        if self.closing.is_open() && !self.leaving {
             return;
         }
         let was = std::mem::replace(&mut self.unsent, unsent);
-        let told = self.closing.phases == Sides { client: Phase::Told, backend: Phase::Told };
-        match unsent {
-            // The shutdown has a deadline that nothing moves, but it need not be waited for.
-            _ if self.leaving && !(told && unsent == 0) => {}
-            0 if self.leaving => self.deadline = self.deadline.min(now + limits.close),
-            0 if was == 0 => {}
-            0 if self.is_closed() => self.deadline = now + limits.linger,
-            0 => self.deadline = now + limits.close,
-            _ => self.deadline = now + limits.stall,
+        if (was == 0) != (unsent == 0) {
+            self.await_peers(now, limits);
         }
+    }
+
+    /// Sets the deadline by which the peers are to do what is theirs in this state of the closing.
+    fn await_peers(&mut self, now: Millis, limits: &Limits) {
+        let unfinished = |side| self.closing.phases[side] == Phase::Open;
+        let patience = if self.is_closed() {
+            limits.linger
+        } else if unfinished(Side::Client) || unfinished(Side::Backend) {
+            // A message is on its way that is to be finished first.
+            limits.shutdown
+        } else {
+            limits.close
+        };
+        let due = if self.unsent > 0 { Millis::MAX } else { now + patience };
+        self.deadline = due.min(self.bound(limits));
+    }
+
+    /// What no deadline goes beyond.
+    fn bound(&self, limits: &Limits) -> Millis {
+        if self.is_closed() { self.latest.saturating_add(limits.linger) } else { self.latest }
     }
 
     /// Takes bytes that a peer sent.
@@ -146,7 +165,7 @@ impl Session {
         turn: &mut Turn<'_>,
         out: &mut Sides<Outbox<'a>>,
     ) {
-        if self.closing.is_open() {
+        if self.closing.is_open() && !self.leaving {
             self.deadline = turn.now + turn.limits.idle;
         }
         // After its close a peer says nothing that counts (RFC 6455 section 5.5.1).
@@ -199,15 +218,13 @@ impl Session {
         self.legs[from].fin |= self.closing.phases[from] == Phase::Closed;
     }
 
-    /// Says farewell to both sides, each at the end of the message that is on its way to it.
+    /// Says farewell to both sides, each at the end of the message that is on its way to it, all
+    /// within the shutdown deadline.
     pub fn leave(&mut self, turn: &mut Turn<'_>, out: &mut Sides<Outbox<'_>>) {
-        if !self.closing.is_open() || self.leaving {
-            return;
+        if !self.leaving {
+            let within = turn.limits.shutdown.saturating_sub(turn.limits.linger);
+            self.begin_leave(Cause::Shutdown, within, turn, out);
         }
-        turn.observer.observe(&Fact::Ended { by: None, cause: Cause::Shutdown });
-        self.leaving = true;
-        self.deadline = turn.now + turn.limits.shutdown.saturating_sub(turn.limits.linger);
-        self.take_leave(turn, out);
     }
 
     /// Does what is due at the deadline.
@@ -216,22 +233,42 @@ impl Session {
             return;
         }
         if self.closing.is_open() && !self.leaving {
-            turn.observer.observe(&Fact::Ended { by: None, cause: Cause::Idle });
-            self.leaving = true;
-            self.deadline = turn.now + turn.limits.close;
-            self.take_leave(turn, out);
-            return;
+            return self.begin_leave(Cause::Idle, turn.limits.close, turn, out);
         }
         // Whoever has not answered by now will not.
         for side in [Side::Client, Side::Backend] {
-            if matches!(self.closing.phases[side], Phase::Open | Phase::Heard) {
-                let reason = self.closing.answer(None, self.leaving);
-                self.tell(side, reason.as_ref(), turn, out);
+            match self.closing.phases[side] {
+                Phase::Open => self.tell(side, Some(&GOING_AWAY), turn, out),
+                Phase::Heard => {
+                    let answer = self.closing.answer(None);
+                    self.tell(side, answer.as_ref(), turn, out);
+                }
+                Phase::Told | Phase::Closed => {}
             }
             self.closing.phases[side] = Phase::Closed;
             self.legs[side].fin = true;
         }
+        // What is still unsent will not be waited for again.
         self.deadline = turn.now + turn.limits.linger;
+    }
+
+    fn begin_leave(
+        &mut self,
+        cause: Cause,
+        within: Millis,
+        turn: &mut Turn<'_>,
+        out: &mut Sides<Outbox<'_>>,
+    ) {
+        self.leaving = true;
+        self.latest = self.latest.min(turn.now + within.min(turn.limits.drain));
+        if self.closing.is_open() {
+            turn.observer.observe(&Fact::Ended { by: None, cause });
+            self.take_leave(turn, out);
+            self.await_peers(turn.now, turn.limits);
+        } else {
+            // It is on its way, and is only not to take longer.
+            self.deadline = self.deadline.min(self.bound(turn.limits));
+        }
     }
 
     fn chunk<'a>(
@@ -318,7 +355,7 @@ impl Session {
                 turn.observer.observe(&Fact::Ended { by: Some(from), cause });
             }
             self.closing.asked = reason.map(|reason| reason.code);
-            self.deadline = turn.now + turn.limits.close;
+            self.latest = self.latest.min(turn.now + turn.limits.drain);
         }
         let due = self.closing.ended(from, ending);
         if due.speaker {
@@ -328,7 +365,7 @@ impl Session {
         match due.other {
             closing::Due::Nothing => {}
             closing::Due::Farewell => {
-                let reason = self.closing.answer(reason, false);
+                let reason = self.closing.answer(reason);
                 self.tell(to, reason.as_ref(), turn, out);
             }
             closing::Due::Fin => {
@@ -343,9 +380,7 @@ impl Session {
         if self.closing.phases.client == Phase::Closed {
             self.legs.client.fin = true;
         }
-        if self.is_closed() {
-            self.deadline = turn.now + turn.limits.linger;
-        }
+        self.await_peers(turn.now, turn.limits);
     }
 
     /// Whether a message is on its way to a side, be it that nothing of it has left yet.
@@ -355,11 +390,11 @@ impl Session {
 
     /// Says farewell to each side whose message is at its end.
     fn take_leave(&mut self, turn: &mut Turn<'_>, out: &mut Sides<Outbox<'_>>) {
-        let reason = Reason::code(close_code::GOING_AWAY);
         for side in [Side::Client, Side::Backend] {
             if !self.in_message(side) && self.closing.phases[side] == Phase::Open {
-                self.tell(side, Some(&reason), turn, out);
+                self.tell(side, Some(&GOING_AWAY), turn, out);
                 self.closing.told(side);
+                self.await_peers(turn.now, turn.limits);
             }
         }
     }

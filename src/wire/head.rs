@@ -116,8 +116,9 @@ impl<'a> Fields<'a> {
             }
             let (name, value) = grammar::field_line(line).ok_or(Fault::Field)?;
             // Java clients of 2011 use DEL as noise in their keys.
-            let noise =
-                name.len() == 18 && name.to_ascii_lowercase().starts_with("sec-websocket-key");
+            let noise = ["Sec-WebSocket-Key1", "Sec-WebSocket-Key2"]
+                .iter()
+                .any(|key| name.eq_ignore_ascii_case(key));
             if value.iter().any(|b| (*b < 0x20 && *b != b'\t') || (*b == 0x7f && !noise)) {
                 return Err(Fault::ControlCharacter);
             }

@@ -3,7 +3,7 @@
 use hybridge::dialect::Dialect;
 use hybridge::event::{Side, Sides};
 use hybridge::limits::{Limits, Millis};
-use hybridge::session::fact::{Fact, Observer};
+use hybridge::session::fact::{Cause, Fact, Observer};
 use hybridge::session::translate::BinaryPolicy;
 use hybridge::session::{Session, Turn};
 use hybridge::wire::outbox::Outbox;
@@ -27,6 +27,8 @@ pub(crate) struct Rig {
     /// How many bytes the peers have not taken yet; as far as a test does not say otherwise, they
     /// take all at once.
     pub(crate) unsent: usize,
+    /// When the session has to be over at the latest, whatever the peers do; known once it closes.
+    latest: Option<Millis>,
     entropy: Keys,
     spare: Spare,
 }
@@ -56,6 +58,7 @@ impl Rig {
             wrote: Sides::default(),
             facts: Facts::default(),
             unsent: 0,
+            latest: None,
             entropy,
             spare: Spare::default(),
         }
@@ -75,15 +78,19 @@ impl Rig {
 
     /// The proxy is told to shut down.
     pub(crate) fn leave(&mut self) {
+        self.bound(self.limits.shutdown);
         self.turn(&mut [], |session, turn, out, _| session.leave(turn, out));
     }
 
-    /// Time passes; the session is woken if its deadline has come.
+    /// Time passes; the session is woken whenever its deadline has come.
     pub(crate) fn wait(&mut self, time: Millis) {
-        self.now += time;
-        if self.now >= self.session.deadline() {
+        let until = self.now + time;
+        while self.session.deadline() <= until && !self.session.is_closed() {
+            self.now = self.now.max(self.session.deadline());
             self.turn(&mut [], |session, turn, out, _| session.tick(turn, out));
         }
+        self.now = until;
+        self.check_time();
     }
 
     /// Time passes up to the deadline.
@@ -95,6 +102,7 @@ impl Rig {
     pub(crate) fn take(&mut self, unsent: usize) {
         self.unsent = unsent;
         self.session.unsent(unsent, self.now, &self.limits);
+        self.check_time();
     }
 
     /// Both peers are silent from now on.
@@ -102,8 +110,8 @@ impl Rig {
     /// # Panics
     /// When the session does not end by its own deadlines.
     pub(crate) fn run_out(&mut self) {
-        let Limits { idle, shutdown, close, stall, linger, .. } = self.limits;
-        let latest = self.now + idle.max(shutdown) + close.max(stall) + linger;
+        let Limits { idle, close, linger, .. } = self.limits;
+        let latest = self.latest.unwrap_or(self.now + idle + close + linger).max(self.now);
         for _ in 0..3 {
             if self.session.is_over(self.now) {
                 break;
@@ -140,6 +148,29 @@ impl Rig {
             assert!(!(ended && wrote), "wrote to the {side:?} behind the end of its stream");
             assert!(!ended || self.session.wants_fin(side), "took the end of a stream back");
         }
+        let ended = |fact: &Fact| match fact {
+            Fact::Ended { cause: Cause::Idle, .. } => Some(self.limits.close),
+            Fact::Ended { .. } => Some(self.limits.drain),
+            _ => None,
+        };
+        if let Some(within) = self.facts.0.iter().find_map(ended) {
+            self.bound(within + self.limits.linger);
+        }
+        self.check_time();
+    }
+
+    /// The session has to be over within some time from now; an earlier bound stays.
+    fn bound(&mut self, within: Millis) {
+        let latest = self.now + within;
+        self.latest = Some(self.latest.map_or(latest, |before| before.min(latest)));
+    }
+
+    /// A session that closes is over in time, and means to be.
+    fn check_time(&self) {
+        let Some(latest) = self.latest else { return };
+        let deadline = self.session.deadline();
+        assert!(deadline <= latest, "waits {} ms too long: {self:?}", deadline - latest);
+        assert!(self.now < latest || self.session.is_over(self.now), "not over: {self:?}");
     }
 }
 

@@ -43,6 +43,9 @@ fn play(seed: u64) {
     let policies =
         [BinaryPolicy::Frame, BinaryPolicy::Base64, BinaryPolicy::Refuse, BinaryPolicy::Drop];
     let mut limits = Limits { idle: 5000, ..Limits::default() };
+    if dice.one_in(2) {
+        limits.drain = 5000;
+    }
     if dice.one_in(4) {
         limits.collected = 1000;
     }
@@ -63,7 +66,10 @@ fn play(seed: u64) {
             model.check(&scripts);
         }
     }
-    // From here on both are silent.
+    // Else both are silent from here on.
+    if dice.one_in(2) {
+        pester(&mut dice, &mut model, &mut scripts);
+    }
     model.rig.run_out();
     model.check(&scripts);
     model.check_end(&scripts);
@@ -95,5 +101,33 @@ fn step(dice: &mut Dice, model: &mut Model, scripts: &mut Sides<Script>) {
         98 if dice.one_in(2) => model.end(side, false, scripts),
         _ if dice.one_in(3) => model.rig.leave(),
         _ => {}
+    }
+}
+
+/// The session closes, or does already, and the peers do not: they talk on and on, and take what
+/// they are sent by and by or never. The rig sees to it that this ends in time.
+fn pester(dice: &mut Dice, model: &mut Model, scripts: &mut Sides<Script>) {
+    if !model.has_ended() || dice.one_in(2) {
+        model.rig.leave();
+    }
+    // Some take the whole time for a single message.
+    let most = if dice.one_in(2) { 3 } else { 10_000 };
+    while !model.rig.session.is_over(model.rig.now) {
+        let side = dice.pick(&BOTH);
+        let script = &mut scripts[side];
+        if script.waiting() == 0 {
+            script.chatter(dice);
+        }
+        let count = script.waiting().min(dice.length(most));
+        if count > 0 {
+            model.arrive(side, count, scripts);
+        }
+        if dice.one_in(4) {
+            model.rig.take(dice.length(3));
+        }
+        if dice.one_in(8) {
+            model.check(scripts);
+        }
+        model.rig.wait(dice.below(1000));
     }
 }

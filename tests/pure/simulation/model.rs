@@ -68,7 +68,8 @@ impl Model {
         self.rig.facts.0.iter().any(|fact| matches!(fact, Fact::Ended { by: None, .. }))
     }
 
-    fn has_ended(&self) -> bool {
+    /// Whether the session closes.
+    pub(super) fn has_ended(&self) -> bool {
         self.rig.facts.0.iter().any(|fact| matches!(fact, Fact::Ended { .. }))
     }
 

@@ -120,6 +120,13 @@ impl Script {
         }
     }
 
+    /// Says one more message, whatever it has said and been told.
+    pub(super) fn chatter(&mut self, dice: &mut Dice) {
+        if !self.fin {
+            self.message(dice);
+        }
+    }
+
     fn add(&mut self, line: &Line, what: What, dice: &mut Dice) {
         let start = self.stream.len();
         let key = [dice.byte(), dice.byte(), dice.byte(), dice.byte()];

@@ -64,11 +64,6 @@ fn serve(case: &Case, pieces: &[&[u8]]) -> Verdict {
     let secure = case.get("secure").is_some();
     opening::write_answer(dialect, &offer, &answer, secure, &mut wrote);
     let mut behind = &buffer[end..];
-    same(
-        "bytes behind the head",
-        &opening::key3_due(dialect),
-        &matches!(offer.proof, Proof::Keys(_)),
-    )?;
     if let (Proof::Keys(parts), Some((key3, rest))) = (&offer.proof, behind.split_first_chunk()) {
         wrote.extend(keys::answer(*parts, *key3));
         behind = rest;

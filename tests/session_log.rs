@@ -1,0 +1,195 @@
+//! What the log of the real program promises of a session and of a refused handshake, in JSON.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test may panic"
+)]
+#![expect(dead_code, reason = "the modules are shared with other tests, which use the rest")]
+
+#[path = "proxy/peers/mod.rs"]
+mod peers;
+#[path = "proxy/program.rs"]
+mod program;
+
+use peers::foreign::Foreign;
+use peers::hixie::Hixie;
+use peers::wire::{Ended, Wire};
+use peers::{Kind, Offer, Peer, Reply, Said};
+use program::Program;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// What a conversation takes at most; nothing here takes as long.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A program in front of a backend of Hixie-76.
+async fn start() -> (Program, TcpListener) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let program =
+        Program::serve(listener.local_addr().unwrap(), &["--backend-dialect", "hixie-76"]);
+    (program, listener)
+}
+
+async fn accept(listener: &TcpListener) -> Hixie {
+    let wire = Wire::accept(listener).await;
+    Hixie::accept(Kind::Hixie76, wire, &Reply::default()).await.0
+}
+
+/// A session of a client of Hixie-76.
+async fn open(program: &Program, listener: &TcpListener, offer: &Offer) -> (Hixie, Hixie) {
+    let client = async {
+        let wire = Wire::connect(program.address).await;
+        Hixie::connect(Kind::Hixie76, wire, offer).await.0
+    };
+    tokio::join!(client, accept(listener))
+}
+
+async fn in_time<T>(conversation: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, conversation).await.expect("a conversation in time")
+}
+
+/// Asserts that a line has all of these parts.
+fn holds(line: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(line.contains(part), "no {part} in {line}");
+    }
+}
+
+#[tokio::test]
+async fn binary_is_warned_of_once_and_counted() {
+    let (mut program, listener) = start().await;
+    in_time(async {
+        let (offer, reply) = (Offer::default(), Reply::default());
+        let ((mut client, _), (mut backend, _)) = tokio::join!(
+            Peer::connect(Kind::Rfc6455, program.address, &offer),
+            Peer::accept(Kind::Hixie76, &listener, &reply),
+        );
+        let said = [Said::Binary(vec![0, 0xff]), Said::text("between"), Said::Binary(vec![1])];
+        client.say(&said).await;
+        for said in said {
+            assert_eq!(backend.hear().await, said);
+        }
+        client.say(&[Said::close(1000, "")]).await;
+        assert_eq!(backend.hear().await, Said::Close(None));
+        backend.say(&[Said::Close(None)]).await;
+        assert_eq!(client.hear().await, Said::close(1000, ""));
+    })
+    .await;
+    let line = program.line_with("session ended");
+    holds(&line, &["\"level\":\"INFO\"", "\"messages_up\":3", "\"binary_lost\":2"]);
+    let warnings: Vec<_> = program.lines.iter().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    holds(
+        warnings[0],
+        &[
+            "\"message\":\"binary message; see --binary\"",
+            "\"path\":\"/chat\"",
+            "\"outcome\":\"sent as a Hixie length frame",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_fault_has_its_name_in_the_line() {
+    let (mut program, listener) = start().await;
+    in_time(async {
+        let offer = Offer::default();
+        let ((mut client, _), mut backend) =
+            tokio::join!(Foreign::connect(program.address, &offer), accept(&listener));
+        client.write_raw(b"\x81\x05Hello").await;
+        assert_eq!(client.hear().await, Said::close(1002, ""));
+        assert_eq!(backend.hear().await, Said::Close(None));
+        backend.say(&[Said::Close(None)]).await;
+    })
+    .await;
+    let line = program.line_with("session ended");
+    let parts = [
+        "\"ended_by\":\"client\"",
+        "\"how\":\"fault\"",
+        "\"fault\":\"wrong masking\"",
+        "\"client_close\":\"-\"",
+    ];
+    holds(&line, &parts);
+    assert!(!line.contains("binary_lost") && !line.contains("messages_cut"), "zeros in {line}");
+}
+
+/// Sends a request that is to be refused; the line of the refusal.
+async fn refused(program: &mut Program, request: &str, status: &str) -> String {
+    in_time(async {
+        let mut wire = Wire::connect(program.address).await;
+        wire.write(request).await;
+        let (response, ended) = wire.rest().await;
+        let response = response.escape_ascii().to_string();
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+        assert_eq!(ended, Ended::Fin);
+    })
+    .await;
+    program.line_with("handshake refused")
+}
+
+#[tokio::test]
+async fn a_refusal_has_its_status_and_its_reason_in_the_line() {
+    let (mut program, listener) = start().await;
+    let request = |fields: &str| {
+        format!(
+            "GET /chat?secret=1 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
+        )
+    };
+    let line = refused(&mut program, &request("Host: b\r\n"), "400").await;
+    let reason = "\"reason\":\"doubled header field Host\"";
+    holds(&line, &["\"level\":\"INFO\"", "\"status\":400", reason]);
+    drop(listener);
+    let line = refused(&mut program, &request(""), "502").await;
+    let reason = "\"reason\":\"backend: cannot connect: ";
+    let asked = ["\"dialect\":\"rfc6455\"", "\"path\":\"/chat\""];
+    holds(&line, &["\"level\":\"WARN\"", "\"status\":502", reason]);
+    holds(&line, &asked);
+    assert!(!program.lines.iter().any(|line| line.contains("secret")), "{:#?}", program.lines);
+}
+
+#[tokio::test]
+async fn a_message_that_was_cut_is_counted() {
+    let (mut program, listener) = start().await;
+    in_time(async {
+        let (mut client, mut backend) = open(&program, &listener, &Offer::default()).await;
+        let begun = [&[0][..], &[b'a'; 40_000]].concat();
+        backend.wire.write(&begun).await;
+        // What has arrived cannot be destroyed by the reset.
+        assert!(client.wire.take(begun.len()).await.unwrap() == begun, "another message");
+        backend.wire.reset();
+        let (rest, _) = client.wire.rest().await;
+        assert!(rest.is_empty(), "neither an end of the frame nor a close: {rest:?}");
+    })
+    .await;
+    let line = program.line_with("session ended");
+    let parts = [
+        "\"messages_cut\":1",
+        "\"messages_down\":0",
+        "\"ended_by\":\"backend\"",
+        "\"how\":\"lost\"",
+    ];
+    holds(&line, &parts);
+}
+
+#[tokio::test]
+async fn a_raw_space_is_escaped_and_the_query_is_left_out() {
+    let (mut program, listener) = start().await;
+    in_time(async {
+        let target = "/a room/b?secret=1 2".to_owned();
+        let offer = Offer { target, ..Offer::default() };
+        let (mut client, mut backend) = open(&program, &listener, &offer).await;
+        client.say(&[Said::Close(None)]).await;
+        assert_eq!(backend.hear().await, Said::Close(None));
+        backend.say(&[Said::Close(None)]).await;
+        assert_eq!(client.hear().await, Said::Close(None));
+    })
+    .await;
+    let line = program.line_with("session ended");
+    holds(&line, &["\"path\":\"/a%20room/b\""]);
+    assert!(!program.lines.iter().any(|line| line.contains("secret")), "{:#?}", program.lines);
+}
