@@ -16,7 +16,7 @@ mod program;
 
 use peers::foreign::Foreign;
 use peers::hixie::Hixie;
-use peers::wire::{Ended, Wire};
+use peers::wire::{Ended, Wire, nobody};
 use peers::{Kind, Offer, Peer, Reply, Said};
 use program::Program;
 use std::time::Duration;
@@ -132,7 +132,8 @@ async fn refused(program: &mut Program, request: &str, status: &str) -> String {
 
 #[tokio::test]
 async fn a_refusal_has_its_status_and_its_reason_in_the_line() {
-    let (mut program, listener) = start().await;
+    let (_held, address) = nobody();
+    let mut program = Program::serve(address, &[]);
     let request = |fields: &str| {
         format!(
             "GET /chat?secret=1 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
@@ -143,7 +144,6 @@ async fn a_refusal_has_its_status_and_its_reason_in_the_line() {
     let line = refused(&mut program, &request("Host: b\r\n"), "400").await;
     let reason = "\"reason\":\"doubled header field Host\"";
     holds(&line, &["\"level\":\"INFO\"", "\"status\":400", reason]);
-    drop(listener);
     let line = refused(&mut program, &request(""), "502").await;
     let reason = "\"reason\":\"backend: cannot connect: ";
     let asked = ["\"dialect\":\"rfc6455\"", "\"path\":\"/chat\""];

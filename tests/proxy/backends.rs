@@ -1,9 +1,9 @@
 //! Backends that fail: the client is told with the status that fits, whatever it speaks, and the
 //! sessions beside it go on.
 
-use crate::harness::{Proxy, Stage, listen, settings, within};
+use crate::harness::{Proxy, Stage, settings, within};
 use crate::peers::head::Head;
-use crate::peers::wire::{Ended, Wire};
+use crate::peers::wire::{Ended, Wire, nobody};
 use crate::peers::{Kind, Offer, hixie, hybi};
 
 /// A client's request without key3: a refusal does not wait for it.
@@ -46,8 +46,7 @@ async fn told(stage: &Stage, client: Kind, answer: &[u8]) -> Head {
 #[tokio::test]
 async fn a_backend_that_is_down() {
     within("backend down", async {
-        let (listener, address) = listen().await;
-        drop(listener);
+        let (_held, address) = nobody();
         let proxy = Proxy::start(settings(address, Some(Kind::Rfc6455.dialect()))).await;
         for client in CLIENTS {
             let mut wire = Wire::connect(proxy.address).await;
