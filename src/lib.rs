@@ -11,7 +11,7 @@
 //!              pure                 pure                  pure        pure       I/O
 //! ```
 //!
-//! One task owns both sides of a connection. Nothing walks back up the chain but an answer (a pong
+//! One thread owns both sides of a session. Nothing walks back up the chain but an answer (a pong
 //! or a close for the side that spoke), and that goes to the speaker's own writer.
 //!
 //! # Rooms
@@ -31,7 +31,7 @@
 //! | [`session`] | yes | two peers: translation, closing, facts |
 //! | [`codec`] | | the dialects for other programs, with `Framed` |
 //! | [`config`] | | the checked settings |
-//! | `worker` | | what the connections of one thread share |
+//! | `worker` | | what the sessions of one thread share |
 //! | [`proxy`] | | the way of one connection: open, find the backend, relay |
 //! | [`server`] | | listener, workers, shutdown |
 //! | [`cli`] | | the command line |

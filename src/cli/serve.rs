@@ -90,7 +90,8 @@ impl From<Binary> for BinaryPolicy {
 /// Serves until SIGTERM or SIGINT; a second signal ends the process at once.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let settings = settings(args);
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let runtime =
+        Builder::new_multi_thread().worker_threads(settings.workers).enable_all().build()?;
     let result = runtime.block_on(serve(settings));
     // What has not ended by now is not waited for.
     runtime.shutdown_background();

@@ -4,7 +4,7 @@ use crate::config::{HostPolicy, Settings};
 use crate::dialect::opening::{ClientOpening, suggests_older};
 use crate::dialect::{self, Dialect};
 use crate::handshake::{Answer, Failure, Offer, Refusal};
-use crate::worker::Worker;
+use rand::Rng;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -70,9 +70,13 @@ impl Backend {
     ///
     /// # Errors
     /// When the backend cannot be reached or does not accept.
-    pub(crate) async fn open(&self, worker: &Worker, offer: &Offer) -> Result<Opened, NoBackend> {
-        let offer = self.offer_as_seen(worker, offer);
-        let known = self.known.load(Ordering::Relaxed).min(self.dialects.len());
+    pub(crate) async fn open(
+        &self,
+        settings: &Settings,
+        offer: &Offer,
+    ) -> Result<Opened, NoBackend> {
+        let offer = offer_as_seen(settings, offer);
+        let known = self.known.load(Ordering::Relaxed);
         // What has worked comes first, then the others, newest first.
         let others = (0..self.dialects.len()).filter(|index| *index != known);
         let (mut failed, mut proven) = (None, true);
@@ -80,7 +84,7 @@ impl Backend {
             let Some(dialect) = self.dialects.get(index).copied() else {
                 continue;
             };
-            match attempt(worker, dialect, &offer).await {
+            match attempt(settings, dialect, &offer).await {
                 Ok(opened) => {
                     // What is known only ever becomes newer: no request of one client may make the
                     // proxy speak an older dialect for all.
@@ -104,23 +108,27 @@ impl Backend {
         }
         Err(failed.unwrap_or(NoBackend::Timeout))
     }
-
-    fn offer_as_seen(&self, worker: &Worker, offer: &Offer) -> Offer {
-        let mut offer = offer.clone();
-        match &worker.settings.host {
-            HostPolicy::Preserve => {}
-            HostPolicy::Backend => offer.host = worker.settings.backend.authority.clone().into(),
-            HostPolicy::Name(name) => offer.host = name.clone().into(),
-        }
-        offer
-    }
 }
 
-async fn attempt(worker: &Worker, dialect: Dialect, offer: &Offer) -> Result<Opened, NoBackend> {
-    let url = &worker.settings.backend;
+fn offer_as_seen(settings: &Settings, offer: &Offer) -> Offer {
+    let mut offer = offer.clone();
+    match &settings.host {
+        HostPolicy::Preserve => {}
+        HostPolicy::Backend => offer.host = settings.backend.authority.clone().into(),
+        HostPolicy::Name(name) => offer.host = name.clone().into(),
+    }
+    offer
+}
+
+async fn attempt(
+    settings: &Settings,
+    dialect: Dialect,
+    offer: &Offer,
+) -> Result<Opened, NoBackend> {
+    let url = &settings.backend;
     let mut request = Vec::with_capacity(1024);
-    let mut opening =
-        ClientOpening::start(dialect, offer, &mut worker.tools.borrow_mut().entropy, &mut request)?;
+    let mut keys = |bytes: &mut [u8]| rand::rng().fill_bytes(bytes);
+    let mut opening = ClientOpening::start(dialect, offer, &mut keys, &mut request)?;
     let stream = TcpStream::connect((url.host.as_str(), url.port)).await;
     let mut stream = stream.map_err(|error| lost(error, NoBackend::Connect))?;
     stream.set_nodelay(true).map_err(|error| lost(error, NoBackend::Connect))?;
@@ -132,7 +140,7 @@ async fn attempt(worker: &Worker, dialect: Dialect, offer: &Offer) -> Result<Ope
             let early = bytes.split_off(length);
             return Ok(Opened { stream, dialect, answer, early });
         }
-        if bytes.len() >= worker.settings.limits.head {
+        if bytes.len() >= settings.limits.head {
             return Err(Failure::HeadTooLong.into());
         }
         match stream.read_buf(&mut bytes).await {

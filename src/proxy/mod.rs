@@ -6,3 +6,17 @@ pub(crate) mod refuse;
 pub(crate) mod relay;
 pub(crate) mod report;
 pub(crate) mod socket;
+
+use crate::config::Settings;
+use backend::Backend;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What the opening of every connection needs.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) backend: Backend,
+    /// Whether no more sessions are to be opened.
+    pub(crate) leaving: CancellationToken,
+}

@@ -1,24 +1,19 @@
 //! The opening of one connection: the client's handshake, the backend's, and the answer.
 
-use super::backend::{Backend, NoBackend, Opened};
-use super::refuse::write_refusal;
-use super::relay::Relay;
-use super::report::{Report, path};
-use super::socket::linger;
+use super::Service;
+use super::backend::{NoBackend, Opened};
+use super::refuse::{linger, write_refusal};
+use super::report::path;
 use crate::dialect::Dialect;
 use crate::dialect::hixie::keys::{self, KEY3_LEN};
 use crate::dialect::opening;
 use crate::event::Sides;
 use crate::handshake::{Failure, Field, Offer, Proof, Refusal};
 use crate::limits::Millis;
-use crate::session::Session;
 use crate::wire::head;
-use crate::worker::Worker;
-use crate::worker::load::Ticket;
+use crate::worker::load::Place;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -43,32 +38,55 @@ enum NoSession {
     Lost(#[from] io::Error),
 }
 
-/// Opens a connection and hands it to a relay, or tells the client why not.
+/// A client and its backend behind both opening handshakes.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    /// The path of the request.
+    pub(crate) path: Box<str>,
+    pub(crate) dialects: Sides<Dialect>,
+    pub(crate) streams: Sides<std::net::TcpStream>,
+    /// What each side said right behind its handshake.
+    pub(crate) early: Sides<Vec<u8>>,
+    pub(crate) place: Place,
+}
+
+/// Opens a connection, or tells the client why not.
 pub(crate) async fn open(
-    worker: Rc<Worker>,
-    backend: Arc<Backend>,
+    service: &Service,
     mut stream: TcpStream,
     peer: SocketAddr,
-    ticket: Ticket,
-) {
+    place: Place,
+) -> Option<Connection> {
     let mut client = Client { peer, buffer: Vec::with_capacity(1024), told: None, answered: false };
     let opened = tokio::select! {
-        opened = client.open(&worker, &backend, &mut stream, &ticket) => opened,
-        () = worker.leaving() => Err(NoSession::Leaving),
+        opened = client.open(service, &mut stream, &place) => opened,
+        () = service.leaving.cancelled() => Err(NoSession::Leaving),
     };
-    match opened {
-        Ok((offer, dialect, backend)) => {
-            let limits = &worker.settings.limits;
-            let session = Session::new(dialect, backend.dialect, worker.now(), limits);
-            tracing::debug!(%peer, client = %dialect, backend = %backend.dialect, "session opened");
-            let report = Report::new(peer, &offer.target);
-            let streams = Sides { client: stream, backend: backend.stream };
-            let early = Sides { client: client.buffer, backend: backend.early };
-            // A task of its own, because this one's state is large and has to go.
-            let relay = Relay::new(Rc::clone(&worker), session, streams, &early, report, ticket);
-            tokio::task::spawn_local(relay);
+    let (offer, dialect, backend) = match opened {
+        Ok(opened) => opened,
+        Err(reason) => {
+            client.refuse(service, &mut stream, &reason).await;
+            return None;
         }
-        Err(reason) => client.refuse(&worker, &mut stream, &reason).await,
+    };
+    tracing::debug!(%peer, client = %dialect, backend = %backend.dialect, "session opened");
+    let streams = stream
+        .into_std()
+        .and_then(|client| backend.stream.into_std().map(|backend| Sides { client, backend }));
+    match streams {
+        Ok(streams) => Some(Connection {
+            peer,
+            path: path(&offer.target).into(),
+            dialects: Sides { client: dialect, backend: backend.dialect },
+            streams,
+            early: Sides { client: client.buffer, backend: backend.early },
+            place,
+        }),
+        Err(error) => {
+            tracing::warn!(%peer, %error, "connection dropped");
+            None
+        }
     }
 }
 
@@ -86,22 +104,23 @@ struct Client {
 impl Client {
     async fn open(
         &mut self,
-        worker: &Worker,
-        backend: &Backend,
+        service: &Service,
         stream: &mut TcpStream,
-        ticket: &Ticket,
+        place: &Place,
     ) -> Result<(Offer, Dialect, Opened), NoSession> {
-        if ticket.over_limit() {
+        if place.over_limit() {
             return Err(NoSession::TooMany);
         }
-        let limits = &worker.settings.limits;
+        // A frame that is ready has nothing to wait for.
+        stream.set_nodelay(true)?;
+        let limits = &service.settings.limits;
         let head = self.read_head(stream, limits.head);
         let (dialect, offer) = within(limits.handshake, head).await??;
         self.told = Some((dialect, path(&offer.target)));
-        if !worker.settings.accept.contains(&dialect) {
+        if !service.settings.accept.contains(&dialect) {
             return Err(Refusal::NotAccepted.into());
         }
-        let backend = backend.open(worker, &offer);
+        let backend = service.backend.open(&service.settings, &offer);
         let backend = match within(limits.backend_handshake, backend).await {
             Ok(opened) => opened?,
             Err(_) => return Err(NoBackend::Timeout.into()),
@@ -168,12 +187,12 @@ impl Client {
         Ok(stream.write_all(&answer).await?)
     }
 
-    async fn refuse(&self, worker: &Worker, stream: &mut TcpStream, reason: &NoSession) {
+    async fn refuse(&self, service: &Service, stream: &mut TcpStream, reason: &NoSession) {
         let status = reason.status().filter(|_| !self.answered);
         self.log(reason, status);
         let mut response = Vec::new();
         if let Some(status) = status {
-            let accept = &worker.settings.accept;
+            let accept = &service.settings.accept;
             write_refusal(status, &reason.fields(), accept, reason.text(), &mut response);
         }
         // The client may be gone; then there is no one left to tell.
@@ -181,7 +200,7 @@ impl Client {
             stream.write_all(&response).await?;
             linger(stream).await
         };
-        drop(within(worker.settings.limits.linger, parting).await);
+        drop(within(service.settings.limits.linger, parting).await);
     }
 
     fn log(&self, reason: &NoSession, status: Option<u16>) {

@@ -1,7 +1,10 @@
-//! The answer to a client that gets no session.
+//! The answer to a client that gets no session, and the careful end of its connection.
 
 use crate::dialect::Dialect;
 use crate::handshake::{Field, write_field};
+use std::io;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Writes a whole HTTP response that closes the connection, with `text` for a person, or else what
 /// the status says by itself.
@@ -33,6 +36,15 @@ pub(crate) fn write_refusal(
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(text.as_bytes());
     out.push(b'\n');
+}
+
+/// Closes a connection so that our last bytes are not destroyed: a reset, which follows from closing
+/// with unread bytes, would overtake them.
+pub(crate) async fn linger(stream: &mut TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut discarded = [0; 1024];
+    while stream.read(&mut discarded).await? > 0 {}
+    Ok(())
 }
 
 /// The phrases of RFC 9110 section 15; any other status is a backend's, and goes without.

@@ -42,10 +42,10 @@ impl Said {
 }
 
 impl Report {
-    pub(crate) fn new(peer: SocketAddr, target: &[u8]) -> Self {
+    pub(crate) fn new(peer: SocketAddr, path: Box<str>) -> Self {
         Self {
             peer,
-            path: path(target).into(),
+            path,
             messages: Sides::default(),
             bytes: Sides::default(),
             closes: Sides::default(),

@@ -3,20 +3,32 @@
 use crate::limits::{HIGH_WATER, LOW_WATER};
 use crate::wire::outbox::Outbox;
 use crate::wire::spare::{Buffer, Spare};
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
 
+/// A socket that never blocks.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: TcpStream,
     unsent: Option<Box<Buffer>>,
+    ready: Ready,
     read: ReadSide,
     write: WriteSide,
     /// Whether the other side is not to be read until this one has taken more.
     full: bool,
+}
+
+/// What the socket is believed to be ready for. The system tells of each change once, so that a
+/// belief holds until a call shows otherwise.
+#[derive(Debug, Clone, Copy)]
+struct Ready {
+    read: bool,
+    /// Whether the end of the peer's stream is near, so that a short read is not the last.
+    end: bool,
+    write: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +47,9 @@ enum WriteSide {
 }
 
 /// What a read brought.
-pub(crate) enum Read {
+pub(crate) enum Received {
+    /// Nothing is there yet.
+    Nothing,
     Bytes(usize),
     /// The end of the stream, in order or not.
     End {
@@ -44,8 +58,29 @@ pub(crate) enum Read {
 }
 
 impl Socket {
+    /// A socket that waits for nothing yet; see [`Self::register`].
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, unsent: None, read: ReadSide::Open, write: WriteSide::Open, full: false }
+        Self {
+            stream,
+            unsent: None,
+            ready: Ready { read: false, end: false, write: true },
+            read: ReadSide::Open,
+            write: WriteSide::Open,
+            full: false,
+        }
+    }
+
+    /// Has the changes of the socket told under `token`, from what it is ready for now on.
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Takes a change.
+    #[inline]
+    pub(crate) fn note(&mut self, event: &Event) {
+        self.ready.read |= event.is_readable();
+        self.ready.end |= event.is_read_closed() || event.is_error();
+        self.ready.write |= event.is_writable();
     }
 
     /// Whether the peer has ended its stream, or lost it.
@@ -63,49 +98,51 @@ impl Socket {
         self.unsent.as_ref().map_or(0, |unsent| unsent.len())
     }
 
-    /// Reads once. A short read tells tokio that there is no more, which saves the system call that
-    /// would find nothing.
+    /// Reads once. A short read shows that there is no more, which saves the system call that would
+    /// find nothing.
     #[inline]
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Read> {
-        let mut buffer = ReadBuf::new(buffer);
-        let read = match std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
-            Ok(()) if !buffer.filled().is_empty() => {
-                return Poll::Ready(Read::Bytes(buffer.filled().len()));
+    pub(crate) fn receive(&mut self, buffer: &mut [u8]) -> Received {
+        if self.read == ReadSide::Ended || !(self.ready.read || self.ready.end) {
+            return Received::Nothing;
+        }
+        let received = loop {
+            match self.stream.read(buffer) {
+                Ok(0) => break Received::End { in_order: true },
+                Ok(count) => {
+                    self.ready.read = count == buffer.len();
+                    return Received::Bytes(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.ready = Ready { read: false, end: false, ..self.ready };
+                    return Received::Nothing;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break Received::End { in_order: false },
             }
-            Ok(()) => Read::End { in_order: true },
-            Err(_) => Read::End { in_order: false },
         };
         self.read = ReadSide::Ended;
-        Poll::Ready(read)
+        received
     }
 
-    /// Writes an outbox at once, as far as the peer takes it, and keeps the rest; all of it where
-    /// there is no context to write in.
+    /// Writes an outbox at once, as far as the peer takes it, and keeps the rest.
     #[inline]
-    pub(crate) fn send(
-        &mut self,
-        cx: Option<&mut Context<'_>>,
-        outbox: &Outbox<'_>,
-        spare: &mut Spare,
-    ) {
+    pub(crate) fn send(&mut self, outbox: &Outbox<'_>, spare: &mut Spare) {
         if outbox.is_empty() || self.write != WriteSide::Open {
             return;
         }
         let slices = outbox.slices();
         let mut sent = 0;
-        if self.unsent.is_none()
-            && let Some(cx) = cx
-        {
-            let stream = Pin::new(&mut self.stream);
+        if self.unsent.is_none() && self.ready.write {
+            let len: usize = slices.iter().map(|slice| slice.len()).sum();
             let written = match &slices[..] {
-                [one] => stream.poll_write(cx, one),
-                many => stream.poll_write_vectored(cx, many),
+                [one] => attempt(|| self.stream.write(one)),
+                many => attempt(|| self.stream.write_vectored(many)),
             };
             match written {
-                Poll::Ready(Ok(written)) => sent = written,
-                Poll::Ready(Err(_)) => return self.break_off(spare),
-                Poll::Pending => {}
+                Ok(written) => sent = written,
+                Err(_) => return self.break_off(spare),
             }
+            self.ready.write = sent == len;
         }
         for slice in &slices {
             let (_, rest) = slice.split_at(sent.min(slice.len()));
@@ -119,32 +156,34 @@ impl Socket {
 
     /// Writes what is left, as far as the peer takes it. Whether all of it is gone.
     #[inline]
-    pub(crate) fn flush(&mut self, cx: &mut Context<'_>, spare: &mut Spare) -> bool {
-        while let Some(unsent) = &mut self.unsent {
-            match Pin::new(&mut self.stream).poll_write(cx, unsent.bytes()) {
-                Poll::Ready(Ok(written)) => {
-                    unsent.consume(written);
-                    if unsent.is_empty() {
-                        self.forget_unsent(spare);
-                    }
-                }
-                Poll::Ready(Err(_)) => self.break_off(spare),
-                Poll::Pending => {
-                    self.full &= unsent.len() > LOW_WATER;
-                    return false;
+    pub(crate) fn flush(&mut self, spare: &mut Spare) -> bool {
+        let Some(unsent) = &mut self.unsent else {
+            return true;
+        };
+        if self.ready.write {
+            match attempt(|| self.stream.write(unsent.bytes())) {
+                Ok(written) => unsent.consume(written),
+                Err(_) => {
+                    self.break_off(spare);
+                    return true;
                 }
             }
+            self.ready.write = unsent.is_empty();
         }
-        self.full = false;
-        true
+        if unsent.is_empty() {
+            self.full = false;
+            self.forget_unsent(spare);
+            return true;
+        }
+        self.full &= unsent.len() > LOW_WATER;
+        false
     }
 
     /// Ends our stream, once; only when all is flushed.
-    pub(crate) fn end(&mut self, cx: &mut Context<'_>) {
-        if self.write == WriteSide::Open
-            && let Poll::Ready(result) = Pin::new(&mut self.stream).poll_shutdown(cx)
-        {
-            self.write = result.map_or(WriteSide::Broken, |()| WriteSide::Ended);
+    pub(crate) fn end(&mut self) {
+        if self.write == WriteSide::Open {
+            let ended = self.stream.shutdown(Shutdown::Write);
+            self.write = ended.map_or(WriteSide::Broken, |()| WriteSide::Ended);
         }
     }
 
@@ -163,12 +202,13 @@ impl Socket {
     }
 }
 
-/// Closes a connection so that our last bytes are not destroyed: a reset, which follows from closing
-/// with unread bytes, would overtake them.
-pub(crate) async fn linger(stream: &mut TcpStream) -> io::Result<()> {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    stream.shutdown().await?;
-    let mut discarded = [0; 1024];
-    while stream.read(&mut discarded).await? > 0 {}
-    Ok(())
+/// Writes until something is taken, or nothing can be.
+fn attempt(mut write: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match write() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+            result => return result,
+        }
+    }
 }

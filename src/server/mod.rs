@@ -3,7 +3,9 @@
 mod thread;
 
 use crate::config::Settings;
+use crate::proxy::Service;
 use crate::proxy::backend::Backend;
+use crate::proxy::open::open;
 use crate::worker::load::Places;
 use anyhow::{Context, bail};
 use std::io;
@@ -11,7 +13,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use thread::Handle;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 /// How long to wait when the process is out of files or memory, which only ending connections mend.
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(100);
@@ -48,20 +51,28 @@ impl Server {
     /// # Errors
     /// When a worker cannot be started or has ended, or when the shutdown deadline has passed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let places = Places::new(self.settings.max_connections);
-        let backend = Arc::new(Backend::new(&self.settings));
-        let workers = (0..self.settings.workers.max(1))
-            .map(|index| Handle::start(index, &self.settings, &backend, &places))
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        let accepted = tokio::select! {
-            result = self.accept(&places, &workers) => result,
-            () = shutdown => Ok(()),
-        };
         let Self { settings, listener, .. } = self;
+        let started = (0..settings.workers.max(1)).map(|index| Handle::start(index, &settings));
+        let (workers, threads): (Vec<_>, Vec<_>) =
+            started.collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip();
+        let workers = Arc::new(workers);
+        let leaving = CancellationToken::new();
+        let service = Arc::new(Service {
+            backend: Backend::new(&settings),
+            settings: Arc::clone(&settings),
+            leaving: leaving.clone(),
+        });
+        tokio::select! {
+            () = accept(&listener, &service, &workers) => {}
+            () = shutdown => {}
+        }
         // The port is free, and who connects now is refused by the system.
         drop(listener);
-        // With its handle a worker loses the source of its connections, which tells it to leave.
-        let (loads, threads): (Vec<_>, Vec<_>) = workers.into_iter().map(Handle::dismiss).unzip();
+        leaving.cancel();
+        workers.iter().for_each(Handle::leave);
+        // The threads end when the last handle is gone, which the openings that go on hold.
+        let loads: Vec<_> = workers.iter().map(|worker| Arc::clone(worker.load())).collect();
+        drop(workers);
         let joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().for_each(|thread| drop(thread.join()));
         });
@@ -72,31 +83,37 @@ impl Server {
             let left: usize = loads.iter().map(|load| load.count()).sum();
             bail!("shutdown deadline passed, {left} connections dropped");
         }
-        accepted
+        Ok(())
     }
+}
 
-    /// Hands each new connection to the worker with the fewest: they live long, so that a hashed
-    /// spread would stay uneven.
-    async fn accept(&self, places: &Places, workers: &[Handle]) -> anyhow::Result<()> {
-        loop {
-            places.wait().await;
-            let (stream, peer) = loop {
-                // The runtime of the worker takes the stream over from that of the listener.
-                let accepted = self.listener.accept().await;
-                match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
-                    Ok(accepted) => break accepted,
-                    // The client has gone before it was accepted.
-                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept");
-                        tokio::time::sleep(OUT_OF_RESOURCES).await;
-                    }
-                }
-            };
-            let Some(worker) = workers.iter().min_by_key(|worker| worker.load()) else {
-                return Ok(());
-            };
-            worker.take(stream, peer).await?;
+/// Opens each connection that comes, and hands it to the worker with the fewest: they live long, so
+/// that a hashed spread would stay uneven.
+async fn accept(listener: &TcpListener, service: &Arc<Service>, workers: &Arc<Vec<Handle>>) {
+    let places = Places::new(service.settings.max_connections);
+    while let Some(((stream, peer), place)) = places.give(next(listener)).await {
+        let (service, workers) = (Arc::clone(service), Arc::clone(workers));
+        tokio::spawn(async move {
+            if let Some(connection) = open(&service, stream, peer, place).await
+                && let Some(worker) = workers.iter().min_by_key(|worker| worker.load().count())
+            {
+                worker.relay(connection);
+            }
+        });
+    }
+}
+
+/// The next client.
+async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            // The client has gone before it was accepted.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept");
+                tokio::time::sleep(OUT_OF_RESOURCES).await;
+            }
         }
     }
 }

@@ -1,119 +1,278 @@
-//! The thread of a worker: its runtime, and the connections that are handed to it.
+//! The thread of a worker: it waits for the sockets of all its sessions at once and advances those
+//! that changed.
+//!
+//! It has no runtime: a session is no task but a seat in a table, so that a change of a socket costs
+//! one look into the table and an idle session nothing beside its own state.
 
 use crate::config::Settings;
-use crate::proxy::backend::Backend;
-use crate::proxy::open::open;
+use crate::event::{Side, Sides};
+use crate::limits::Millis;
+use crate::proxy::open::Connection;
+use crate::proxy::relay::{Next, Relay};
 use crate::worker::Worker;
-use crate::worker::load::{Load, Places, Ticket};
-use anyhow::{Context, anyhow};
-use std::net::{SocketAddr, TcpStream};
-use std::rc::Rc;
+use crate::worker::load::Load;
+use anyhow::Context;
+use mio::event::Event;
+use mio::{Events, Poll, Token, Waker};
+use slab::Slab;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
-use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::mpsc;
-use tokio::task::spawn_local;
+use std::time::Duration;
 
-/// Accepted connections that wait for their worker.
-const HANDED_OVER: usize = 256;
+/// How often deadlines are looked at. All of them are seconds long, so that this is fine enough,
+/// and looking through ten thousand takes some microseconds.
+const TICK: Millis = 250;
 
-/// A client that has connected.
+/// How many changes are taken at once.
+const EVENTS: usize = 1024;
+
+/// What wakes the thread up for an order.
+const ORDERS: Token = Token(usize::MAX);
+
+/// What a worker is told.
 #[derive(Debug)]
-struct Accepted {
-    stream: TcpStream,
-    peer: SocketAddr,
-    ticket: Ticket,
+enum Order {
+    /// To relay a connection that is open.
+    Relay(Box<Connection>),
+    /// To bring every session to its end.
+    Leave,
 }
 
-/// A worker's thread, seen from outside.
+/// A worker's thread, seen from outside. It ends when it was told to leave, has no session and this
+/// is dropped.
 #[derive(Debug)]
 pub(super) struct Handle {
     load: Arc<Load>,
-    clients: mpsc::Sender<Accepted>,
-    thread: JoinHandle<()>,
+    /// `None` only while it is dropped.
+    orders: Option<Sender<Order>>,
+    waker: Arc<Waker>,
 }
 
 impl Handle {
-    /// Starts a thread, and waits until it can take clients.
+    /// Starts a thread.
     ///
     /// # Errors
     /// When the system has no thread, no files or no randomness to give.
     pub(super) fn start(
         index: usize,
         settings: &Arc<Settings>,
-        backend: &Arc<Backend>,
-        places: &Places,
-    ) -> anyhow::Result<Self> {
-        let load = Load::new(places.clone());
-        let (clients, accepted) = mpsc::channel(HANDED_OVER);
-        let (settings, backend) = (Arc::clone(settings), Arc::clone(backend));
-        let its_load = Arc::clone(&load);
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
-        let thread = std::thread::Builder::new()
+    ) -> anyhow::Result<(Self, JoinHandle<()>)> {
+        let (orders, inbox) = channel();
+        let load = Arc::<Load>::default();
+        let thread = Thread::new(Arc::clone(settings), inbox, Arc::clone(&load))
+            .context("cannot prepare a worker")?;
+        let waker = Arc::clone(&thread.waker);
+        let running = std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || {
-                let started = prepare(settings, its_load);
-                let (told, ready) = match started {
-                    Ok(ready) => (Ok(()), Some(ready)),
-                    Err(error) => (Err(error), None),
-                };
-                // The other end waits for this.
-                drop(tell.send(told));
-                if let Some((runtime, worker)) = ready {
-                    runtime.block_on(serve(worker, &backend, accepted));
-                }
-            })
+            .spawn(move || thread.run())
             .context("cannot start a worker")?;
-        told.recv().context("a worker ended at once")?.context("cannot start a worker")?;
-        Ok(Self { load, clients, thread })
+        Ok((Self { load, orders: Some(orders), waker }, running))
     }
 
-    /// How many connections the worker has.
-    pub(super) fn load(&self) -> usize {
-        self.load.count()
+    /// The sessions that the worker has, or will have.
+    pub(super) const fn load(&self) -> &Arc<Load> {
+        &self.load
     }
 
-    /// Hands over a client, for which there is a place.
-    ///
-    /// # Errors
-    /// When the worker has ended, which it never does by itself.
-    pub(super) async fn take(&self, stream: TcpStream, peer: SocketAddr) -> anyhow::Result<()> {
-        let ticket = self.load.ticket();
-        let handed = self.clients.send(Accepted { stream, peer, ticket }).await;
-        handed.map_err(|_| anyhow!("a worker has ended"))
+    /// Hands over a connection.
+    pub(super) fn relay(&self, connection: Connection) {
+        self.load.add();
+        self.tell(Order::Relay(Box::new(connection)));
     }
 
-    /// Tells the worker that no more clients come, which makes it leave.
-    pub(super) fn dismiss(self) -> (Arc<Load>, JoinHandle<()>) {
-        (self.load, self.thread)
+    /// Brings every session of the worker to its end.
+    pub(super) fn leave(&self) {
+        self.tell(Order::Leave);
     }
-}
 
-fn prepare(settings: Arc<Settings>, load: Arc<Load>) -> anyhow::Result<(LocalRuntime, Rc<Worker>)> {
-    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    let worker = {
-        // Its clock is that of the runtime.
-        let _entered = runtime.enter();
-        Rc::new(Worker::new(settings, load)?)
-    };
-    Ok((runtime, worker))
-}
-
-/// Serves connections until no more can come; then closes them all, and returns when the last has
-/// ended.
-async fn serve(worker: Rc<Worker>, backend: &Arc<Backend>, mut accepted: mpsc::Receiver<Accepted>) {
-    let clock = Rc::clone(&worker);
-    spawn_local(async move { clock.tick().await });
-    while let Some(Accepted { stream, peer, ticket }) = accepted.recv().await {
-        // A frame that is ready has nothing to wait for.
-        let ready = stream.set_nodelay(true);
-        match ready.and_then(|()| tokio::net::TcpStream::from_std(stream)) {
-            Ok(stream) => {
-                let (worker, backend) = (Rc::clone(&worker), Arc::clone(backend));
-                spawn_local(open(worker, backend, stream, peer, ticket));
-            }
-            Err(error) => tracing::warn!(%peer, %error, "connection dropped"),
+    fn tell(&self, order: Order) {
+        // If the thread has died, who joins it will know.
+        if let Some(orders) = &self.orders
+            && orders.send(order).is_ok()
+        {
+            self.wake();
         }
     }
-    worker.leave().await;
+
+    fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "cannot wake a worker");
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.orders = None;
+        self.wake();
+    }
+}
+
+/// The thread itself.
+#[derive(Debug)]
+struct Thread {
+    worker: Worker,
+    poll: Poll,
+    /// Held here too: what was woken for is lost with the last of them.
+    waker: Arc<Waker>,
+    orders: Receiver<Order>,
+    /// Whether there may be more orders.
+    ordered: bool,
+    load: Arc<Load>,
+    seats: Slab<Seat>,
+    /// Who was interrupted, to let the others have their turn.
+    interrupted: Vec<usize>,
+    next_tick: Millis,
+}
+
+/// A session in the table.
+#[derive(Debug)]
+struct Seat {
+    relay: Box<Relay>,
+    /// When it has something to do even if no socket changes; here, so that the search for what is
+    /// due reads one run of memory.
+    deadline: Millis,
+}
+
+impl Thread {
+    fn new(
+        settings: Arc<Settings>,
+        orders: Receiver<Order>,
+        load: Arc<Load>,
+    ) -> anyhow::Result<Self> {
+        let poll = Poll::new()?;
+        Ok(Self {
+            worker: Worker::new(settings)?,
+            waker: Arc::new(Waker::new(poll.registry(), ORDERS)?),
+            poll,
+            orders,
+            ordered: true,
+            load,
+            seats: Slab::new(),
+            interrupted: Vec::new(),
+            next_tick: 0,
+        })
+    }
+
+    fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        while self.ordered || !self.seats.is_empty() {
+            if let Err(error) = self.poll.poll(&mut events, self.patience())
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                // The table of the system is gone: nothing could be served any more.
+                tracing::error!(%error, "a worker cannot wait for its sockets");
+                return;
+            }
+            self.worker.look_at_the_clock();
+            for index in std::mem::take(&mut self.interrupted) {
+                self.advance(index);
+            }
+            let mut called = false;
+            for event in &events {
+                match event.token() {
+                    ORDERS => called = true,
+                    token => self.take(token, event),
+                }
+            }
+            // After the changes, so that none of them is taken for one of a session that is new.
+            if called {
+                self.follow_orders();
+            }
+            if self.worker.now() >= self.next_tick {
+                self.tick();
+            }
+        }
+    }
+
+    /// How long to wait for a change.
+    fn patience(&self) -> Option<Duration> {
+        if !self.interrupted.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let left = self.next_tick.saturating_sub(self.worker.now());
+        (!self.seats.is_empty()).then(|| Duration::from_millis(left))
+    }
+
+    /// Takes a change of a socket.
+    #[inline]
+    fn take(&mut self, token: Token, event: &Event) {
+        let (index, side) = place_of(token);
+        if let Some(seat) = self.seats.get_mut(index) {
+            seat.relay.note(side, event);
+            self.advance(index);
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self, index: usize) {
+        let Some(seat) = self.seats.get_mut(index) else { return };
+        // A fault of ours must not end the sessions beside it.
+        let next = catch_unwind(AssertUnwindSafe(|| seat.relay.advance(&mut self.worker)));
+        seat.deadline = seat.relay.deadline();
+        match next {
+            Ok(Next::Wait) => {}
+            Ok(Next::Turn) => self.interrupted.push(index),
+            Ok(Next::Over) | Err(_) => {
+                self.seats.remove(index).relay.end(&self.worker, &self.load);
+            }
+        }
+    }
+
+    fn follow_orders(&mut self) {
+        loop {
+            match self.orders.try_recv() {
+                Ok(Order::Relay(connection)) => self.relay(*connection),
+                Ok(Order::Leave) => {
+                    self.worker.leaving = true;
+                    self.advance_all(|_| true);
+                }
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => {
+                    self.ordered = false;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn relay(&mut self, connection: Connection) {
+        let relay = Relay::new(connection, &mut self.worker);
+        let entry = self.seats.vacant_entry();
+        let (index, deadline) = (entry.key(), relay.deadline());
+        let seat = entry.insert(Seat { relay: Box::new(relay), deadline });
+        if let Err(error) = seat.relay.register(self.poll.registry(), tokens_of(index)) {
+            tracing::warn!(%error, "connection dropped");
+            self.seats.remove(index).relay.end(&self.worker, &self.load);
+            return;
+        }
+        self.advance(index);
+    }
+
+    fn tick(&mut self) {
+        self.next_tick = self.worker.now() + TICK;
+        let now = self.worker.now();
+        self.advance_all(|seat| seat.deadline <= now);
+    }
+
+    fn advance_all(&mut self, who: impl Fn(&Seat) -> bool) {
+        let all: Vec<_> =
+            self.seats.iter().filter(|(_, seat)| who(seat)).map(|(index, _)| index).collect();
+        for index in all {
+            self.advance(index);
+        }
+    }
+}
+
+/// The tokens of the two sockets of a session.
+const fn tokens_of(index: usize) -> Sides<Token> {
+    Sides { client: Token(2 * index), backend: Token(2 * index + 1) }
+}
+
+const fn place_of(token: Token) -> (usize, Side) {
+    let side = if token.0.is_multiple_of(2) { Side::Client } else { Side::Backend };
+    (token.0 / 2, side)
 }

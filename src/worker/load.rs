@@ -1,85 +1,59 @@
-//! How many connections there are: one bound for all workers, one count for each.
+//! How many connections there are: one bound for all of them, one count for each worker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Connections above the limit that are let in to be told 503, before no more are accepted at all.
 pub(crate) const TURNED_AWAY: usize = 64;
 
-/// The places of all workers together.
-#[derive(Debug, Clone)]
-pub(crate) struct Places(Arc<Semaphore>);
-
-/// The connections of one worker.
+/// The places of all connections.
 #[derive(Debug)]
-pub(crate) struct Load {
-    places: Places,
-    count: AtomicUsize,
-    ended: Notify,
-}
+pub(crate) struct Places(Arc<Semaphore>);
 
 /// The place of one connection; given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Ticket {
-    load: Arc<Load>,
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
     over_limit: bool,
 }
+
+/// The sessions of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Load(AtomicUsize);
 
 impl Places {
     pub(crate) fn new(limit: usize) -> Self {
         Self(Arc::new(Semaphore::new((limit + TURNED_AWAY).min(Semaphore::MAX_PERMITS))))
     }
 
-    /// Waits until there is a place for one more.
-    pub(crate) async fn wait(&self) {
-        // The semaphore is never closed.
-        if let Ok(permit) = self.0.acquire().await {
-            permit.forget();
-        }
+    /// Waits until there is a place for one more, and then for the one who takes it; `None` when
+    /// there are no places any more, which does not happen.
+    pub(crate) async fn give<T>(&self, arrival: impl Future<Output = T>) -> Option<(T, Place)> {
+        let permit = Arc::clone(&self.0).acquire_owned().await.ok()?;
+        let arrived = arrival.await;
+        let over_limit = self.0.available_permits() < TURNED_AWAY;
+        Some((arrived, Place { _permit: permit, over_limit }))
     }
 }
 
-impl Load {
-    pub(crate) fn new(places: Places) -> Arc<Self> {
-        Arc::new(Self { places, count: AtomicUsize::new(0), ended: Notify::new() })
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
-    }
-
-    /// Takes the place that [`Places::wait`] waited for.
-    pub(crate) fn ticket(self: &Arc<Self>) -> Ticket {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        let over_limit = self.places.0.available_permits() < TURNED_AWAY;
-        Ticket { load: Arc::clone(self), over_limit }
-    }
-
-    /// Waits until the last connection has ended.
-    pub(crate) async fn empty(&self) {
-        loop {
-            let ended = self.ended.notified();
-            if self.count() == 0 {
-                return;
-            }
-            ended.await;
-        }
-    }
-}
-
-impl Ticket {
+impl Place {
     /// Whether this connection is one too many, and is only to be told so.
     pub(crate) const fn over_limit(&self) -> bool {
         self.over_limit
     }
 }
 
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.load.places.0.add_permits(1);
-        if self.load.count.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.load.ended.notify_waiters();
-        }
+impl Load {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn remove(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,44 +1,31 @@
-//! A worker: what the connections of one thread share.
+//! A worker: what the sessions of one thread share.
 //!
-//! A connection lives its whole life on one worker, so that nothing here is locked.
+//! A session lives its whole life on one worker, so that nothing here is locked.
 
 pub(crate) mod load;
-pub(crate) mod timers;
 
 use crate::config::Settings;
 use crate::event::Sides;
 use crate::limits::{Millis, READ_BUFFER};
 use crate::wire::entropy::Entropy;
 use crate::wire::spare::Spare;
-use load::Load;
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
-use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::task::Waker;
-use std::time::Duration;
-use timers::{Timer, Timers};
-use tokio::sync::Notify;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
-/// How often deadlines are looked at. All of them are seconds long, so that this is fine enough,
-/// and looking through ten thousand takes some microseconds.
-const TICK: Duration = Duration::from_millis(250);
-
-/// What the connections of a worker share.
+/// What the sessions of a worker share.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) tools: RefCell<Tools>,
-    load: Arc<Load>,
+    pub(crate) tools: Tools,
+    /// Whether every session is to come to its end.
+    pub(crate) leaving: bool,
     start: Instant,
-    now: Cell<Millis>,
-    timers: RefCell<Timers>,
-    leaving: Cell<bool>,
-    left: Notify,
+    now: Millis,
 }
 
-/// The buffers and the randomness that one turn of a connection uses.
+/// The buffers and the randomness that one turn of a session uses.
 pub(crate) struct Tools {
     pub(crate) input: Box<[u8]>,
     pub(crate) scratch: Sides<Vec<u8>>,
@@ -55,6 +42,14 @@ impl std::fmt::Debug for Tools {
 /// A cryptographically secure generator, seeded by the system.
 pub(crate) struct Random(StdRng);
 
+impl Random {
+    /// # Errors
+    /// When the system gives no randomness.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self(StdRng::try_from_rng(&mut SysRng)?))
+    }
+}
+
 impl Entropy for Random {
     fn fill(&mut self, bytes: &mut [u8]) {
         self.0.fill_bytes(bytes);
@@ -66,82 +61,28 @@ impl Worker {
     ///
     /// # Errors
     /// When the system gives no randomness.
-    pub(crate) fn new(settings: Arc<Settings>, load: Arc<Load>) -> anyhow::Result<Self> {
+    pub(crate) fn new(settings: Arc<Settings>) -> anyhow::Result<Self> {
         Ok(Self {
             settings,
-            tools: RefCell::new(Tools {
+            tools: Tools {
                 input: vec![0; READ_BUFFER].into_boxed_slice(),
                 scratch: Sides::default(),
                 spare: Spare::default(),
-                entropy: Random(StdRng::try_from_rng(&mut SysRng)?),
-            }),
-            load,
+                entropy: Random::new()?,
+            },
+            leaving: false,
             start: Instant::now(),
-            now: Cell::new(0),
-            timers: RefCell::default(),
-            leaving: Cell::new(false),
-            left: Notify::new(),
+            now: 0,
         })
     }
 
-    /// Tells every connection to come to its end, and waits until the last has.
-    pub(crate) async fn leave(&self) {
-        self.leaving.set(true);
-        self.left.notify_waiters();
-        self.timers.borrow().wake(Millis::MAX);
-        self.load.empty().await;
+    /// Reads the clock, once for all that is done until the next wait.
+    pub(crate) fn look_at_the_clock(&mut self) {
+        self.now = Millis::try_from(self.start.elapsed().as_millis()).unwrap_or(Millis::MAX);
     }
 
-    /// Keeps the clock and the deadlines, for ever.
-    pub(crate) async fn tick(&self) {
-        let mut interval = tokio::time::interval(TICK);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let now = interval.tick().await;
-            let now = now.duration_since(self.start).as_millis();
-            self.now.set(Millis::try_from(now).unwrap_or(Millis::MAX));
-            self.timers.borrow().wake(self.now.get());
-        }
-    }
-}
-
-/// What a connection asks of its worker.
-impl Worker {
-    /// The time to the millisecond, for what is told and not for what is decided.
-    pub(crate) fn uptime(&self) -> Millis {
-        Millis::try_from(self.start.elapsed().as_millis()).unwrap_or(Millis::MAX)
-    }
-
-    /// The time, as of the last tick.
-    pub(crate) fn now(&self) -> Millis {
-        self.now.get()
-    }
-
-    /// Whether every connection is to come to its end.
-    pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving.get()
-    }
-
-    /// Waits until every connection is to come to its end.
-    pub(crate) async fn leaving(&self) {
-        let left = self.left.notified();
-        if !self.is_leaving() {
-            left.await;
-        }
-    }
-
-    /// A place among the deadlines.
-    pub(crate) fn add_timer(&self) -> Timer {
-        self.timers.borrow_mut().add()
-    }
-
-    /// Sets a deadline.
-    pub(crate) fn set_timer(&self, timer: Timer, deadline: Millis, waker: &Waker) {
-        self.timers.borrow_mut().set(timer, deadline, waker);
-    }
-
-    /// Gives a place back.
-    pub(crate) fn remove_timer(&self, timer: Timer) {
-        self.timers.borrow_mut().remove(timer);
+    /// The time of the last look at the clock.
+    pub(crate) const fn now(&self) -> Millis {
+        self.now
     }
 }
