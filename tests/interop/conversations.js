@@ -1,7 +1,7 @@
 'use strict';
 // The conversations that every pair of peers holds. Each is one connection: how it is opened, and
 // its checks in order. A check is [name, steps, applies]; `applies` says false where a dialect or a
-// peer cannot have it. What a check returns is printed behind its name.
+// peer cannot have it. In a `chain` each check builds on the one before; elsewhere each stands alone.
 
 const { Mismatch, same } = require('./runner/mismatch');
 
@@ -16,39 +16,51 @@ function ruler(bytes) {
   return `->${rows.join('')}${'-'.repeat(14)}`;
 }
 
-function closesWith(allowed, close) {
-  if (!allowed.includes(close.code)) throw new Mismatch(`close code ${allowed.join(' or ')}`, JSON.stringify(close));
-  return `code ${close.code}`;
+/// Every byte value, so that a binary message holds what frames begin and end with.
+const BYTES = Buffer.from(Array.from({ length: 1024 }, (_, n) => n & 255));
+
+function includes(what, list, item) {
+  if (!list.split('; ').includes(item)) throw new Mismatch(`${what} with ${item}`, JSON.stringify(list));
 }
 
-// What is left of a close when it has crossed the bridge: RFC 6455 has code and reason, Hixie-76 has
-// `FF 00`, Hixie-75 and the old engine's close() have only the end of TCP.
+// What is left of a close when it has crossed the bridge: RFC 6455 and its versions 7 and 8 have code
+// and reason, Hixie-76 has `FF 00`, Hixie-75 and the close() of some peers have only the end of TCP.
+
+/// The code that stands for a Hixie peer's close: none for one that was meant, 1001 for the end of TCP
+/// where the draft has better.
+function standsFor({ dialect, closing }) {
+  return dialect === 'hixie-76' && closing === 'tcp' ? 1001 : 1005;
+}
+
+function backendCloses(code) {
+  return (s) => s.backend.tell({ do: 'close', id: s.id, code, reason: REASON });
+}
 
 async function backendSeesClose(s) {
   const close = await s.backendNext('close', 'a close at the backend');
-  if (s.backendIs('hixie-76') && s.clientIs('rfc6455')) same('closed by', 'ff00', close.how);
-  if (!s.backendIs('rfc6455')) return close.how;
-  if (!s.clientIs('rfc6455')) return closesWith([1000, 1001, 1005, 1006], close);
+  if (s.backendIs('hixie-75')) return same('closed by', 'tcp', close.how);
+  if (s.backendIs('hixie-76')) return same('closed by', 'ff00', close.how);
+  if (!s.clientIsHybi) return same('close code', standsFor(s.client.about), close.code);
+  same('close code', CODE, close.code);
   same('reason', REASON, close.reason);
-  return closesWith([CODE], close);
 }
 
 async function clientSeesOwnClose(s) {
   const close = await s.clientNext('close', 'the end of its own close at the client');
-  if (s.clientIs('rfc6455')) return closesWith([CODE], close);
+  if (s.clientIsHybi) same('close code', CODE, close.code);
 }
 
 async function clientSeesClose(s) {
   const close = await s.clientNext('close', "the backend's close at the client");
-  if (!s.clientIs('rfc6455')) return;
-  if (!s.backendIs('rfc6455')) return closesWith([1000, 1001, 1005], close);
+  if (!s.clientIsHybi) return;
+  if (!s.backendIsHybi) return same('close code', standsFor(s.backend.about), close.code);
+  same('close code', CODE, close.code);
   same('reason', REASON, close.reason);
-  return closesWith([CODE], close);
 }
 
 async function backendSeesOwnClose(s) {
   const close = await s.backendNext('close', 'the end of its own close at the backend');
-  if (s.backendIs('rfc6455')) return closesWith([CODE], close);
+  if (s.backendIsHybi && s.clientIsHybi) same('close code', CODE, close.code);
 }
 
 const PLACE = '/interop/chat?room=a%20b&q=%C3%A9&token=x%3Dy';
@@ -61,16 +73,8 @@ module.exports = [
     checks: [
       ['path and query reach the backend', (s) => same('target', PLACE, s.atBackend.target)],
       ['Origin reaches the backend', (s) => same('Origin', s.client.about.origin, s.atBackend.origin)],
-      ['cookie reaches the backend', (s) => {
-        if (!s.atBackend.cookie.split('; ').includes('interop_client=crumb')) {
-          throw new Mismatch('Cookie with interop_client=crumb', JSON.stringify(s.atBackend.cookie));
-        }
-      }],
-      ['cookie of the 101 reaches the client', (s) => {
-        if (!s.atClient.cookies.split('; ').includes('interop_backend=oven')) {
-          throw new Mismatch('a cookie interop_backend=oven', JSON.stringify(s.atClient.cookies));
-        }
-      }],
+      ['cookie reaches the backend', (s) => includes('Cookie', s.atBackend.cookie, 'interop_client=crumb')],
+      ['cookie of the 101 reaches the client', (s) => includes('cookies', s.atClient.cookies, 'interop_backend=oven')],
       ['no subprotocol is invented', (s) => same('subprotocol', '', s.atClient.protocol || '')],
       ['text, ASCII', (s) => s.echo('hello, hybridge')],
       ['text, UTF-8 of two and three bytes', (s) => s.echo('é café € 10')],
@@ -84,12 +88,6 @@ module.exports = [
       ['burst of 20, large and empty in turn', (s) =>
         s.echo(...Array.from({ length: 20 }, (_, n) => (n % 2 ? '' : ruler(4096 * (n + 1)))))],
       ['backend speaks unasked', (s) => s.backendSends('news from the backend 📰')],
-      ['client closes: the backend sees it', (s) => {
-        s.client.tell({ do: 'close', code: CODE, reason: REASON });
-        return backendSeesClose(s);
-      }],
-      ['client closes: its own close event', clientSeesOwnClose],
-      ['nothing more came', (s) => s.nothingLeft()],
     ],
   },
   {
@@ -97,11 +95,8 @@ module.exports = [
     open: { target: '/interop', protocol: SUBPROTOCOL },
     checks: [
       ['offered to the backend', (s) => same('selected subprotocol', SUBPROTOCOL, s.atBackend.protocol)],
-      ['comes back', (s) => {
-        // QtWebKit 534 has no `protocol` property; it fails the opening when another one comes back.
-        if (s.atClient.protocol === undefined) return 'or the engine would not have opened';
-        same('subprotocol', SUBPROTOCOL, s.atClient.protocol);
-      }],
+      // An engine without a `protocol` property fails the opening when another one comes back.
+      ['comes back', (s) => same('subprotocol', SUBPROTOCOL, s.atClient.protocol ?? SUBPROTOCOL)],
       ['echo', (s) => s.echo('within the subprotocol')],
     ],
   },
@@ -116,20 +111,33 @@ module.exports = [
   {
     name: 'spaced path',
     open: { target: SPACED },
-    // The engine sends the space raw: not HTTP, so only the proxy can make it good for the backend.
-    applies: (s) => s.clientIs('rfc6455') || !s.direct,
     checks: [
       ['path with %20 reaches the backend', (s) => same('target', SPACED, s.atBackend.target)],
       ['echo', (s) => s.echo('through a gap')],
     ],
   },
   {
+    name: 'client closes',
+    open: { target: '/interop' },
+    chain: true,
+    checks: [
+      ['echo', (s) => s.echo('time to go')],
+      ['the backend sees it', (s) => {
+        s.client.tell({ do: 'close', code: CODE, reason: REASON });
+        return backendSeesClose(s);
+      }],
+      ['its own close ends', clientSeesOwnClose],
+      ['nothing more came', (s) => s.nothingLeft()],
+    ],
+  },
+  {
     name: 'backend closes',
     open: { target: '/interop' },
+    chain: true,
     checks: [
       ['echo', (s) => s.echo('last orders')],
       ['the client sees it', (s) => {
-        s.backend.tell({ do: 'close', id: s.id, code: CODE, reason: REASON });
+        backendCloses(CODE)(s);
         return clientSeesClose(s);
       }],
       ['its own close ends', backendSeesOwnClose],
@@ -137,29 +145,78 @@ module.exports = [
     ],
   },
   {
+    // 3000 to 4999 belong to the applications in every version.
+    name: 'close with a code of the application',
+    open: { target: '/interop' },
+    applies: (s) => s.clientIsHybi && s.backendIsHybi,
+    checks: [
+      ['the backend sees it', async (s) => {
+        s.client.tell({ do: 'close', code: 4321, reason: 'até logo €' });
+        const close = await s.backendNext('close', 'a close at the backend');
+        same('close code', 4321, close.code);
+        same('reason', 'até logo €', close.reason);
+      }],
+    ],
+  },
+  {
+    // Versions 7 and 8 have no 1011; the nearest is 1001.
+    name: 'close with a code that came late',
+    open: { target: '/interop' },
+    applies: (s) => s.backendIs('rfc6455') && s.clientIsHybi,
+    checks: [
+      ['the client sees the nearest it has', async (s) => {
+        backendCloses(1011)(s);
+        const close = await s.clientNext('close', "the backend's close at the client");
+        same('close code', s.clientIs('rfc6455') ? 1011 : 1001, close.code);
+        same('reason', REASON, close.reason);
+      }],
+    ],
+  },
+  {
     name: 'binary',
     open: { target: '/interop' },
-    applies: (s) => s.client.about.can.includes('binary'),
+    applies: (s) => s.client.can('binary') || s.backend.can('binary unasked'),
     checks: [
-      ['binary comes back', (s) => s.echoBinary(Buffer.from(Array.from({ length: 1024 }, (_, n) => n & 255))), (s) => s.bothCan('binary')],
+      ['binary comes back', (s) => s.echoBinary(BYTES), (s) => s.bothCan('binary')],
+      ['binary comes back, empty', (s) => s.echoBinary(Buffer.alloc(0)), (s) => s.bothCan('binary')],
+      ['binary comes back, 200000 bytes', (s) => s.echoBinary(Buffer.alloc(200000, BYTES)), (s) => s.bothCan('binary')],
       // websocket-driver reads an 80-frame and discards it, but for one with FF in it, which it
       // takes for the end of a text.
       ['the session outlives a binary message that the backend discards', async (s) => {
         s.client.tell({ do: 'binary', base64: Buffer.alloc(300, 'binary').toString('base64') });
         await s.echo('still here');
-      }, (s) => !s.bothCan('binary')],
+      }, (s) => s.client.can('binary') && !s.backend.can('binary')],
+      ['the session outlives a binary message that the client discards', async (s) => {
+        s.backend.tell({ do: 'binary', id: s.id, base64: Buffer.alloc(300, 'binary').toString('base64') });
+        await s.echo('still here');
+      }, (s) => s.backend.can('binary unasked') && !s.client.can('binary')],
+    ],
+  },
+  {
+    name: 'ping',
+    open: { target: '/interop' },
+    applies: (s) => s.client.can('ping') || s.backend.can('ping'),
+    checks: [
+      ['the client is answered', (s) => s.clientPings('ping € from the client'), (s) => s.client.can('ping')],
+      ['the backend is answered', (s) => s.backendPings('ping € from the backend'), (s) => s.backend.can('ping')],
+      ['echo', (s) => s.echo('between two pings')],
     ],
   },
   {
     name: 'client breaks off',
     open: { target: '/interop' },
-    applies: (s) => s.client.about.can.includes('abort'),
+    applies: (s) => s.client.can('abort'),
     checks: [
       ['echo', (s) => s.echo('about to drop')],
       ['the backend sees the end', async (s) => {
         s.client.tell({ do: 'abort' });
         const close = await s.backendNext('close', 'a close at the backend');
-        return s.backendIs('rfc6455') ? closesWith([1001, 1006, 1011], close) : close.how;
+        // No close in Hixie-75 is more than this. Elsewhere one is missing; whether the backend sees
+        // the end of TCP or its reset is up to the client's machine.
+        const codes = s.clientIs('hixie-75') ? [1005, 1006] : [1001, 1006, 1011];
+        if (s.backendIsHybi && !codes.includes(close.code)) {
+          throw new Mismatch(`close code ${codes.join(' or ')}`, JSON.stringify(close));
+        }
       }],
     ],
   },

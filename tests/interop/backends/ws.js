@@ -35,6 +35,7 @@ function converse(socket, request) {
     say({ event: 'message', id, ...content });
     socket.send(data, { binary: isBinary });
   });
+  socket.on('pong', (data) => say({ event: 'pong', id, base64: data.toString('base64') }));
   socket.on('error', (error) => say({ event: 'note', note: error.message }));
   socket.on('close', (code, reason) => say({ event: 'close', id, code, reason: reason.toString() }));
   const first = greeting(request);
@@ -43,6 +44,8 @@ function converse(socket, request) {
 
 obey({
   send: ({ id, text }) => sockets.get(id).send(text),
+  binary: ({ id, base64 }) => sockets.get(id).send(Buffer.from(base64, 'base64')),
+  ping: ({ id, base64 }) => sockets.get(id).ping(Buffer.from(base64, 'base64')),
   close: ({ id, code, reason }) => sockets.get(id).close(code, reason),
 });
 
@@ -52,5 +55,5 @@ server.listen(0, '127.0.0.1', () =>
     peer: `ws ${version}`,
     dialect: 'rfc6455',
     port: server.address().port,
-    can: ['binary'],
+    can: ['binary', 'binary unasked', 'ping'],
   }));

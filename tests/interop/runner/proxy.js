@@ -37,7 +37,6 @@ class Proxy extends Program {
     if (!this.port) {
       throw new Mismatch('a line on stderr with `listening` and 127.0.0.1:PORT', this.ended || 'none before the deadline');
     }
-    return this;
   }
 }
 

@@ -3,24 +3,35 @@
 
 const { Mismatch, describe, same } = require('./mismatch');
 
+const HYBI = ['rfc6455', 'hybi-08', 'hybi-07'];
+
 class Session {
-  constructor({ client, backend, port, direct, deadline }) {
-    Object.assign(this, { client, backend, port, direct, deadline });
+  constructor({ client, backend, port, direct }) {
+    Object.assign(this, { client, backend, port, direct });
     this.id = null;
-    // A conversation that failed may have left some.
+    // What an earlier conversation left.
     backend.events.length = 0;
   }
 
-  clientIs(dialect) {
-    return this.client.about.dialect === dialect;
+  clientIs(...dialects) {
+    return dialects.includes(this.client.about.dialect);
   }
 
-  backendIs(dialect) {
-    return this.backend.about.dialect === dialect;
+  backendIs(...dialects) {
+    return dialects.includes(this.backend.about.dialect);
+  }
+
+  /// Of the dialects that have pings, close codes and reasons.
+  get clientIsHybi() {
+    return this.clientIs(...HYBI);
+  }
+
+  get backendIsHybi() {
+    return this.backendIs(...HYBI);
   }
 
   bothCan(what) {
-    return this.client.about.can.includes(what) && this.backend.about.can.includes(what);
+    return this.client.can(what) && this.backend.can(what);
   }
 
   /// Opens the connection and waits until each end says it is open.
@@ -75,6 +86,18 @@ class Session {
   async backendSends(text) {
     this.backend.tell({ do: 'send', id: this.id, text });
     await this.clientGets(text);
+  }
+
+  async clientPings(payload) {
+    const base64 = Buffer.from(payload).toString('base64');
+    this.client.tell({ do: 'ping', base64 });
+    same('pong, base64', base64, (await this.clientNext('pong', 'a pong at the client')).base64);
+  }
+
+  async backendPings(payload) {
+    const base64 = Buffer.from(payload).toString('base64');
+    this.backend.tell({ do: 'ping', id: this.id, base64 });
+    same('pong, base64', base64, (await this.backendNext('pong', 'a pong at the backend')).base64);
   }
 
   /// Both ends have told their close: nothing may be left over.
