@@ -19,7 +19,6 @@ pub struct Opening {
 }
 
 enum Proof {
-    None,
     Digest([u8; 16]),
     Accept(String),
 }
@@ -30,7 +29,6 @@ impl Opening {
     pub fn new(dialect: Dialect, host: SocketAddr, seed: u32) -> Self {
         let head = format!("GET /bench HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\n");
         match dialect {
-            Dialect::Raw => Self { request: Vec::new(), proof: Proof::None },
             Dialect::Hixie76 => {
                 let (number1, number2) = (1_000_003 + seed, 20_000_003 + 7 * seed);
                 let key3 = (u64::from(seed) << 8 | 0x2100_0000_0000_0021).to_be_bytes();
@@ -60,9 +58,6 @@ impl Opening {
     /// # Errors
     /// When the answer is not a 101 with the right proof.
     pub fn check(&self, bytes: &[u8]) -> Result<Option<usize>> {
-        if matches!(self.proof, Proof::None) {
-            return Ok(Some(0));
-        }
         let Some((head, rest)) = split_head(bytes)? else { return Ok(None) };
         ensure!(head.starts_with("HTTP/1.1 101 "), "refused: {head}");
         match &self.proof {
@@ -75,7 +70,6 @@ impl Opening {
                 ensure!(field(head, "Sec-WebSocket-Accept")? == expected, "a wrong accept value");
                 Ok(Some(head.len() + BLANK_LINE.len()))
             }
-            Proof::None => Ok(Some(0)),
         }
     }
 }
@@ -86,9 +80,6 @@ impl Opening {
 /// # Errors
 /// When the request does not belong to the dialect.
 pub fn answer(dialect: Dialect, bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>> {
-    if dialect == Dialect::Raw {
-        return Ok(Some((Vec::new(), 0)));
-    }
     let Some((head, rest)) = split_head(bytes)? else { return Ok(None) };
     let length = head.len() + BLANK_LINE.len();
     if dialect == Dialect::Rfc6455 {
@@ -174,7 +165,7 @@ mod tests {
     #[test]
     fn a_server_answers_what_a_client_expects() {
         let host = ([127, 0, 0, 1], 80).into();
-        for dialect in [Dialect::Raw, Dialect::Hixie76, Dialect::Rfc6455] {
+        for dialect in [Dialect::Hixie76, Dialect::Rfc6455] {
             for seed in [0, 1, 8_999] {
                 let opening = Opening::new(dialect, host, seed);
                 let (answer, length) = answer(dialect, &opening.request).unwrap().unwrap();

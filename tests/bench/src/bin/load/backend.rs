@@ -14,15 +14,14 @@ use crate::stream::Stream;
 pub struct Echo {
     stream: Stream,
     dialect: Dialect,
-    size: usize,
     open: bool,
     /// Who the client is and what it says next, known from its first message on.
     expected: Option<(u32, u64)>,
 }
 
 impl Echo {
-    pub fn new(socket: OwnedFd, dialect: Dialect, size: usize) -> Self {
-        Self { stream: Stream::new(socket), dialect, size, open: false, expected: None }
+    pub fn new(socket: OwnedFd, dialect: Dialect) -> Self {
+        Self { stream: Stream::new(socket), dialect, open: false, expected: None }
     }
 
     /// Answers what has come; false once the connection is over.
@@ -38,8 +37,9 @@ impl Echo {
         }
         let mut echoes = std::mem::take(self.stream.outbox());
         let expected = &mut self.expected;
-        let answers = Framing { dialect: self.dialect, sender: Role::Server, size: self.size };
-        self.stream.messages(Framing { sender: Role::Client, ..answers }, |text| {
+        let (dialect, size) = (self.dialect, payload.size());
+        let answers = Framing { dialect, sender: Role::Server, size };
+        let closes = self.stream.messages(Framing { sender: Role::Client, ..answers }, |text| {
             let from = Payload::connection(text).context("a message without a label")?;
             let (connection, number) = expected.unwrap_or((from, 0));
             payload.check(connection, number, text)?;
@@ -47,8 +47,12 @@ impl Echo {
             answers.encode(text, [0; 4], &mut echoes);
             Ok(())
         })?;
+        if closes {
+            answers.encode_close([0; 4], &mut echoes);
+        }
         *self.stream.outbox() = echoes;
         self.stream.flush()?;
-        Ok(!self.stream.ended)
+        // Who closes has heard all that was sent, so that the answer is taken at once.
+        Ok(!self.stream.ended && !closes)
     }
 }

@@ -15,7 +15,7 @@ use hybridge_bench::{
 use crate::{
     Options,
     backend::Echo,
-    client::{Client, Work},
+    client::{Client, Next, Work},
 };
 
 const LISTENER: u64 = u64::MAX;
@@ -36,6 +36,8 @@ pub struct Run<'options> {
     poller: Poller,
     ready: Vec<u64>,
     clients: Vec<Client>,
+    /// How many clients there have been.
+    connected: u32,
     echoes: Vec<Option<Echo>>,
     payload: Payload,
     text: Vec<u8>,
@@ -49,6 +51,7 @@ impl<'options> Run<'options> {
         proxy: SocketAddr,
         pid: u32,
     ) -> Result<Self> {
+        ensure!(options.connections > 0 && options.in_flight > 0, "nothing to measure");
         let poller = Poller::new()?;
         poller.watch(&listener, LISTENER)?;
         Ok(Self {
@@ -60,61 +63,62 @@ impl<'options> Run<'options> {
             poller,
             ready: Vec::new(),
             clients: Vec::new(),
+            connected: 0,
             echoes: Vec::new(),
             text: Vec::new(),
             buffer: Vec::new(),
         })
     }
 
-    /// CPU time per message.
-    pub fn messages(&mut self) -> Result<String> {
-        self.open(self.options.connections)?;
-        let burst = self.options.in_flight;
+    /// CPU time a message; or a connection, each of which has one message.
+    pub fn busy(&mut self) -> Result<String> {
+        let Options { connections, in_flight, connect, warm_up, seconds, .. } = *self.options;
+        let (next, unit) =
+            if connect { (Next::Close, "connection") } else { (Next::Burst(in_flight), "message") };
+        self.open(connections)?;
         for number in 0..self.clients.len() {
-            self.advance_client(number, burst)?;
+            self.advance_client(number, next)?;
         }
-        let warm = Instant::now() + Duration::from_secs_f64(self.options.warm_up);
-        while Instant::now() < warm {
-            self.turn(burst, STALL)?;
-        }
+        self.run(Duration::from_secs_f64(warm_up), next)?;
         let (start, before) = (Instant::now(), meter::cpu_nanoseconds(self.pid)?);
-        let duration = Duration::from_secs_f64(self.options.seconds);
-        let mut messages = 0;
-        while start.elapsed() < duration && messages < self.options.messages {
-            messages += self.turn(burst, STALL)?;
-        }
-        let (seconds, after) = (start.elapsed().as_secs_f64(), meter::cpu_nanoseconds(self.pid)?);
-        ensure!(messages > 0, "no message came back");
+        let count = self.run(Duration::from_secs_f64(seconds), next)?;
+        let (elapsed, after) = (start.elapsed().as_secs_f64(), meter::cpu_nanoseconds(self.pid)?);
+        ensure!(count > 0, "no message came back");
         Ok(format!(
-            r#"{{"cpu_ns_per_message":{:.1},"messages":{messages},"seconds":{seconds:.3}}}"#,
-            (after - before) as f64 / messages as f64,
+            r#"{{"cpu_ns_per_{unit}":{:.1},"{unit}s_per_second":{:.1}}}"#,
+            (after - before) as f64 / count as f64,
+            count as f64 / elapsed,
         ))
     }
 
-    /// Memory per connection.
+    /// Memory a connection. The first one is not counted, for with it comes what a proxy needs once.
     pub fn idle(&mut self) -> Result<String> {
-        let connections = self.options.idle.context("not an idle run")?;
+        let connections = self.options.connections;
+        self.open(1)?;
         let before = meter::user_memory(self.pid)?;
         self.open(connections)?;
         let settled = Instant::now() + SETTLE;
         while let Some(rest) = settled.checked_duration_since(Instant::now()) {
-            self.serve(0, rest)?;
+            self.serve(Next::Rest, rest)?;
         }
         let after = meter::user_memory(self.pid)?;
         Ok(format!(
-            r#"{{"bytes_per_connection":{:.1},"connections":{connections},"base_bytes":{before}}}"#,
+            r#"{{"bytes_per_connection":{:.1}}}"#,
             (after as f64 - before as f64) / f64::from(connections),
         ))
     }
 
     /// Opens `count` connections, a few at a time, and lets one message go through each.
     fn open(&mut self, count: u32) -> Result<()> {
-        let mut oldest = 0;
-        while oldest < count as usize {
-            while self.clients.len() < (oldest + OPENING).min(count as usize) {
-                self.connect()?;
+        let first = self.clients.len();
+        let end = first + count as usize;
+        let mut oldest = first;
+        while oldest < end {
+            while self.clients.len() < (oldest + OPENING).min(end) {
+                let client = self.connect(self.clients.len())?;
+                self.clients.push(client);
             }
-            self.turn(0, STALL)?;
+            self.turn(Next::Rest)?;
             while self.clients.get(oldest).is_some_and(Client::is_quiet) {
                 oldest += 1;
             }
@@ -122,25 +126,41 @@ impl<'options> Run<'options> {
         Ok(())
     }
 
-    fn connect(&mut self) -> Result<()> {
+    /// Begins a connection, to be kept at `place`.
+    fn connect(&mut self, place: usize) -> Result<Client> {
         let socket = socket::connect(self.proxy)?;
-        let number = self.clients.len();
-        self.poller.watch(&socket, number as u64)?;
+        self.poller.watch(&socket, place as u64)?;
         let Options { client, size, .. } = *self.options;
-        let mut client = Client::new(socket, client, size, u32::try_from(number)?);
+        let mut client = Client::new(socket, client, size, self.connected);
         client.open(self.proxy);
-        self.clients.push(client);
-        Ok(())
+        self.connected += 1;
+        Ok(client)
+    }
+
+    /// Works for `duration` and then until the first client is done with its burst, and says how many
+    /// messages came back. So a measured part begins and ends at the same point of the round in which
+    /// the connections take their turns, however long that round is.
+    fn run(&mut self, duration: Duration, next: Next) -> Result<u64> {
+        let start = Instant::now();
+        let mut messages = 0;
+        loop {
+            let sent = self.clients.first().map(Client::sent);
+            messages += self.turn(next)?;
+            let is_done = self.clients.first().map(Client::sent) != sent;
+            if is_done && start.elapsed() >= duration {
+                return Ok(messages);
+            }
+        }
     }
 
     /// Waits and handles; to hear nothing is a failure.
-    fn turn(&mut self, burst: u64, timeout: Duration) -> Result<u64> {
-        let (events, messages) = self.serve(burst, timeout)?;
+    fn turn(&mut self, next: Next) -> Result<u64> {
+        let (events, messages) = self.serve(next, STALL)?;
         ensure!(events > 0, "nothing happened for {STALL:?}");
         Ok(messages)
     }
 
-    fn serve(&mut self, burst: u64, timeout: Duration) -> Result<(usize, u64)> {
+    fn serve(&mut self, next: Next, timeout: Duration) -> Result<(usize, u64)> {
         let events = self.poller.wait(Some(timeout))?;
         self.ready.clear();
         self.ready.extend(events.iter().map(|event| event.data.u64()));
@@ -149,17 +169,16 @@ impl<'options> Run<'options> {
             match self.ready[index] {
                 LISTENER => self.accept()?,
                 token @ BACKEND.. => self.advance_echo(usize::try_from(token - BACKEND)?)?,
-                token => messages += self.advance_client(usize::try_from(token)?, burst)?,
+                token => messages += self.advance_client(usize::try_from(token)?, next)?,
             }
         }
         Ok((self.ready.len(), messages))
     }
 
     fn accept(&mut self) -> Result<()> {
-        let Options { backend, size, .. } = *self.options;
         while let Some(socket) = socket::accept(&self.listener)? {
             self.poller.watch(&socket, BACKEND + self.echoes.len() as u64)?;
-            self.echoes.push(Some(Echo::new(socket, backend, size)));
+            self.echoes.push(Some(Echo::new(socket, self.options.backend)));
         }
         Ok(())
     }
@@ -173,9 +192,14 @@ impl<'options> Run<'options> {
         Ok(())
     }
 
-    fn advance_client(&mut self, number: usize, burst: u64) -> Result<u64> {
+    /// Lets a client work, and another take the place of one that is over.
+    fn advance_client(&mut self, place: usize, next: Next) -> Result<u64> {
         let Self { payload, text, buffer, .. } = self;
-        let mut work = Work { payload, burst, text, buffer };
-        self.clients[number].advance(&mut work).context("at a client")
+        let mut work = Work { payload, next, text, buffer };
+        let messages = self.clients[place].advance(&mut work).context("at a client")?;
+        if self.clients[place].is_over() {
+            self.clients[place] = self.connect(place)?;
+        }
+        Ok(messages)
     }
 }

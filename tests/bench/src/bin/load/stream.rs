@@ -1,23 +1,37 @@
 //! One socket with the bytes that are not yet a message and those that are not yet taken.
 
-use std::{ops::Range, os::fd::OwnedFd};
+use std::os::fd::OwnedFd;
 
-use anyhow::Result;
-use hybridge_bench::{socket::unless_blocked, wire::Framing};
+use anyhow::{Result, ensure};
+use hybridge_bench::{
+    socket::unless_blocked,
+    wire::{Frame, Framing},
+};
 
 const READ_SIZE: usize = 64 * 1024;
 
 pub struct Stream {
     socket: OwnedFd,
     inbox: Vec<u8>,
+    /// The message that comes in fragments, as far as it has come.
+    fragments: Option<Vec<u8>>,
     outbox: Vec<u8>,
+    /// How much of the outbox is gone.
+    sent: usize,
     /// The peer will send nothing more.
     pub ended: bool,
 }
 
 impl Stream {
     pub fn new(socket: OwnedFd) -> Self {
-        Self { socket, inbox: Vec::new(), outbox: Vec::new(), ended: false }
+        Self {
+            socket,
+            inbox: Vec::new(),
+            fragments: None,
+            outbox: Vec::new(),
+            sent: 0,
+            ended: false,
+        }
     }
 
     /// Reads all that has come, by way of `buffer`.
@@ -46,20 +60,36 @@ impl Stream {
         self.inbox.drain(..length);
     }
 
-    /// Takes out every complete message.
+    /// Takes out every complete message; whether a closing handshake stands behind them.
     pub fn messages(
         &mut self,
         framing: Framing,
         mut take: impl FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut start = 0;
-        while let Some((place, length)) = framing.decode(&mut self.inbox[start..])? {
-            let Range { start: from, end: to } = place;
-            take(&self.inbox[start + from..start + to])?;
+        let mut closes = false;
+        while let Some((frame, length)) = framing.decode(&mut self.inbox[start..])? {
+            match frame {
+                Frame::Text { place, first, last } => {
+                    ensure!(first == self.fragments.is_none(), "fragments of two messages");
+                    let text = &self.inbox[start..][place];
+                    if first && last {
+                        take(text)?;
+                    } else {
+                        let message = self.fragments.get_or_insert_default();
+                        message.extend_from_slice(text);
+                        if last {
+                            take(message)?;
+                            self.fragments = None;
+                        }
+                    }
+                }
+                Frame::Close => closes = true,
+            }
             start += length;
         }
-        self.inbox.drain(..start);
-        Ok(())
+        self.consume(start);
+        Ok(closes)
     }
 
     /// Where to put what is to be sent next.
@@ -69,14 +99,14 @@ impl Stream {
 
     /// Sends as much as is taken, in one write if it is taken at once.
     pub fn flush(&mut self) -> Result<()> {
-        let mut sent = 0;
-        while sent < self.outbox.len() {
-            match unless_blocked(rustix::io::write(&self.socket, &self.outbox[sent..]))? {
-                None => break,
-                Some(length) => sent += length,
+        while self.sent < self.outbox.len() {
+            match unless_blocked(rustix::io::write(&self.socket, &self.outbox[self.sent..]))? {
+                None => return Ok(()),
+                Some(length) => self.sent += length,
             }
         }
-        self.outbox.drain(..sent);
+        self.outbox.clear();
+        self.sent = 0;
         Ok(())
     }
 

@@ -1,0 +1,109 @@
+//! The translation alone: a session with what its worker lends it, driven as the relay drives it, but
+//! with no sockets around it.
+
+use std::mem;
+
+use hybridge::{
+    dialect::{Dialect, hixie::Draft},
+    event::{Side, Sides},
+    limits::Limits,
+    session::{
+        Session, Turn,
+        fact::{Fact, Observer},
+        translate::BinaryPolicy,
+    },
+    wire::{outbox::Outbox, spare::Spare},
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use crate::wire::{self, Framing};
+
+/// A session and the buffers of its worker.
+pub struct Translator {
+    session: Session,
+    limits: Limits,
+    random: StdRng,
+    spare: Spare,
+    scratch: Sides<Vec<u8>>,
+    messages: Messages,
+}
+
+impl Translator {
+    #[must_use]
+    pub fn new(client: wire::Dialect, backend: wire::Dialect) -> Self {
+        let limits = Limits::default();
+        Self {
+            session: Session::new(client.into(), backend.into(), 0, &limits),
+            limits,
+            // The generator of the relay, but the same mask keys in every run.
+            random: StdRng::seed_from_u64(0),
+            spare: Spare::default(),
+            scratch: Sides::default(),
+            messages: Messages::default(),
+        }
+    }
+
+    /// Takes what one read from `side` brought, and says how many bytes are to be written for it.
+    ///
+    /// # Panics
+    /// When the session refuses it.
+    pub fn receive(&mut self, side: Side, input: &mut [u8]) -> usize {
+        let Self { session, limits, random, spare, scratch, messages } = self;
+        let mut out = Sides {
+            client: Outbox::new(mem::take(&mut scratch.client)),
+            backend: Outbox::new(mem::take(&mut scratch.backend)),
+        };
+        let mut entropy = |bytes: &mut [u8]| random.fill_bytes(bytes);
+        let mut turn = Turn {
+            now: 0,
+            entropy: &mut entropy,
+            spare,
+            limits,
+            binary: BinaryPolicy::Frame,
+            observer: messages,
+        };
+        session.receive(side, input, &mut turn, &mut out);
+        assert!(!session.is_closed(), "the session refused a message");
+        let written = out[side.other()].slices().iter().map(|slice| slice.len()).sum();
+        scratch.client = mem::take(out.client.scratch());
+        scratch.backend = mem::take(out.backend.scratch());
+        written
+    }
+
+    /// How many whole messages have come in.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.messages.0
+    }
+}
+
+#[derive(Default)]
+struct Messages(u64);
+
+impl Observer for Messages {
+    fn observe(&mut self, fact: &Fact) {
+        if let Fact::Message { .. } = fact {
+            self.0 += 1;
+        }
+    }
+}
+
+impl From<wire::Dialect> for Dialect {
+    fn from(dialect: wire::Dialect) -> Self {
+        match dialect {
+            wire::Dialect::Hixie76 => Self::Hixie(Draft::H76),
+            wire::Dialect::Rfc6455 => Self::RFC6455,
+        }
+    }
+}
+
+/// `count` messages on the wire, one behind the other.
+#[must_use]
+pub fn stream(framing: &Framing, count: usize) -> Vec<u8> {
+    let text: Vec<u8> = (b' '..=b'~').cycle().take(framing.size).collect();
+    let mut stream = Vec::new();
+    for _ in 0..count {
+        framing.encode(&text, [0x37, 0xfa, 0x21, 0x3d], &mut stream);
+    }
+    stream
+}
