@@ -66,8 +66,10 @@ impl Reason {
     }
 }
 
-/// The close codes that the proxy itself gives (RFC 6455 section 7.4.1).
+/// The close codes that have a name here (RFC 6455 section 7.4.1).
 pub mod close_code {
+    /// All has been said; only what peers say.
+    pub const NORMAL: u16 = 1000;
     /// The proxy or the peer goes away.
     pub const GOING_AWAY: u16 = 1001;
     /// A protocol error.

@@ -29,23 +29,31 @@
 //! | [`handshake`] | yes | the vocabulary of opening handshakes |
 //! | [`dialect`] | yes | the dialects: handshake, reader and writer of each |
 //! | [`session`] | yes | two peers: translation, closing, facts |
+//! | [`anatomy`] | yes | bytes of the wire taken apart and named, for a person |
 //! | [`codec`] | | the dialects for other programs, with `Framed` |
 //! | [`config`] | | the checked settings |
+//! | [`watch`] | | who sees the bytes and the facts of connections |
 //! | `worker` | | what the sessions of one thread share |
 //! | [`proxy`] | | the way of one connection: open, find the backend, relay |
 //! | [`server`] | | listener, workers, shutdown |
+//! | [`inspect`] | | a watcher that takes the bytes apart and tells listeners |
+//! | `demo` | | the demo: backends, clients, the terminal, the page |
 //! | [`cli`] | | the command line |
 
+pub mod anatomy;
 pub mod cli;
 pub mod codec;
 pub mod config;
+mod demo;
 pub mod dialect;
 pub mod event;
 pub mod fault;
 pub mod handshake;
+pub mod inspect;
 pub mod limits;
 pub mod proxy;
 pub mod server;
 pub mod session;
+pub mod watch;
 pub mod wire;
 mod worker;

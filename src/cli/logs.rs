@@ -5,8 +5,7 @@ use std::io::IsTerminal;
 use tracing::level_filters::LevelFilter;
 
 /// Starts logging; once a process.
-pub(super) fn start(verbose: bool, format: LogFormat) {
-    let level = if verbose { LevelFilter::DEBUG } else { LevelFilter::INFO };
+pub(super) fn start(level: LevelFilter, format: LogFormat) {
     let logs = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(level)

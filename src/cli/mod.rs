@@ -1,10 +1,13 @@
 //! The command line: one file a subcommand.
 
+mod demo;
 mod logs;
 mod serve;
+mod signals;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::process::ExitCode;
+use tracing::level_filters::LevelFilter;
 
 /// A reverse proxy that translates between the WebSocket drafts of 2010 and 2011 and RFC 6455.
 #[derive(Debug, Parser)]
@@ -40,13 +43,23 @@ pub enum LogFormat {
 enum Command {
     /// Serve old and new clients in front of one backend.
     Serve(serve::Args),
+    /// Show the translation: two conversations byte by byte, and a page to try it with a browser.
+    Demo(demo::Args),
 }
 
 /// Runs a command to its end.
 pub fn run(cli: &Cli) -> ExitCode {
-    logs::start(cli.verbose, cli.log_format);
+    // What the demo shows is not to be broken up by lines that say that all is well.
+    let quiet = matches!(cli.command, Command::Demo(_));
+    let level = match (cli.verbose, quiet) {
+        (true, _) => LevelFilter::DEBUG,
+        (false, true) => LevelFilter::WARN,
+        (false, false) => LevelFilter::INFO,
+    };
+    logs::start(level, cli.log_format);
     let result = match &cli.command {
         Command::Serve(args) => serve::run(args),
+        Command::Demo(args) => demo::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

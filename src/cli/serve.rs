@@ -1,5 +1,6 @@
 //! `hybridge serve`: the proxy in front of one backend.
 
+use super::signals::until_stopped;
 use crate::config::{BackendUrl, HostPolicy, Settings};
 use crate::dialect::{self, Dialect};
 use crate::limits::Limits;
@@ -13,7 +14,6 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::thread::available_parallelism;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Files that are open beside the two of each connection: clients that are told 503, the runtimes
 /// of the workers, the listener, the standard streams.
@@ -107,29 +107,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         dialect = dialect.map_or("auto", Dialect::name),
         "listening"
     );
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut order = async || {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    let (ordered, first) = tokio::sync::oneshot::channel::<()>();
-    let serving = server.run(async move { drop(first.await) });
-    tokio::pin!(serving);
-    tokio::select! {
-        result = &mut serving => return result,
-        () = order() => tracing::info!("shutting down"),
-    }
-    drop(ordered);
-    tokio::select! {
-        result = serving => result,
-        () = order() => {
-            tracing::warn!("second signal, ending at once");
-            Ok(())
-        }
-    }
+    until_stopped(|order| server.run(order)).await
 }
 
 fn settings(args: &Args) -> Settings {

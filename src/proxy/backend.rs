@@ -1,9 +1,12 @@
 //! The backend: connecting to it, and finding out what it speaks.
 
+use super::open::newest;
 use crate::config::{HostPolicy, Settings};
 use crate::dialect::opening::{ClientOpening, suggests_older};
 use crate::dialect::{self, Dialect};
+use crate::event::Side;
 use crate::handshake::{Answer, Failure, Offer, Refusal};
+use crate::watch::Watched;
 use rand::Rng;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -74,6 +77,7 @@ impl Backend {
         &self,
         settings: &Settings,
         offer: &Offer,
+        watched: Watched<'_>,
     ) -> Result<Opened, NoBackend> {
         let offer = offer_as_seen(settings, offer);
         let known = self.known.load(Ordering::Relaxed);
@@ -84,7 +88,7 @@ impl Backend {
             let Some(dialect) = self.dialects.get(index).copied() else {
                 continue;
             };
-            match attempt(settings, dialect, &offer).await {
+            match attempt(settings, dialect, &offer, watched).await {
                 Ok(opened) => {
                     // What is known only ever becomes newer: no request of one client may make the
                     // proxy speak an older dialect for all.
@@ -124,6 +128,7 @@ async fn attempt(
     settings: &Settings,
     dialect: Dialect,
     offer: &Offer,
+    watched: Watched<'_>,
 ) -> Result<Opened, NoBackend> {
     let url = &settings.backend;
     let mut request = Vec::with_capacity(1024);
@@ -132,6 +137,8 @@ async fn attempt(
     let stream = TcpStream::connect((url.host.as_str(), url.port)).await;
     let mut stream = stream.map_err(|error| lost(error, NoBackend::Connect))?;
     stream.set_nodelay(true).map_err(|error| lost(error, NoBackend::Connect))?;
+    watched.speaks(Side::Backend, dialect);
+    watched.written(Side::Backend, &request);
     // Head and key3 in one write: some servers look for key3 in the segment of the head.
     stream.write_all(&request).await.map_err(|error| lost(error, NoBackend::Lost))?;
     let mut bytes = Vec::with_capacity(1024);
@@ -145,7 +152,7 @@ async fn attempt(
         }
         match stream.read_buf(&mut bytes).await {
             Ok(0) => return Err(opening.end(&bytes).into()),
-            Ok(_) => {}
+            Ok(count) => watched.read(Side::Backend, newest(&bytes, count)),
             Err(_) if !bytes.is_empty() => return Err(opening.end(&bytes).into()),
             Err(error) => return Err(lost(error, NoBackend::Lost)),
         }

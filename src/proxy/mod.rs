@@ -8,6 +8,7 @@ pub(crate) mod report;
 pub(crate) mod socket;
 
 use crate::config::Settings;
+use crate::watch::Watcher;
 use backend::Backend;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Service {
     pub(crate) settings: Arc<Settings>,
     pub(crate) backend: Backend,
+    pub(crate) watcher: Option<Arc<dyn Watcher>>,
     /// Whether no more sessions are to be opened.
     pub(crate) leaving: CancellationToken,
 }

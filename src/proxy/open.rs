@@ -7,9 +7,10 @@ use super::report::path;
 use crate::dialect::Dialect;
 use crate::dialect::hixie::keys::{self, KEY3_LEN};
 use crate::dialect::opening;
-use crate::event::Sides;
+use crate::event::{Side, Sides};
 use crate::handshake::{Failure, Field, Offer, Proof, Refusal};
 use crate::limits::Millis;
+use crate::watch::{ConnectionId, Watched};
 use crate::wire::head;
 use crate::worker::load::Place;
 use std::io;
@@ -41,6 +42,7 @@ enum NoSession {
 /// A client and its backend behind both opening handshakes.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    pub(crate) id: ConnectionId,
     pub(crate) peer: SocketAddr,
     /// The path of the request.
     pub(crate) path: Box<str>,
@@ -55,10 +57,13 @@ pub(crate) struct Connection {
 pub(crate) async fn open(
     service: &Service,
     mut stream: TcpStream,
-    peer: SocketAddr,
+    (id, peer): (ConnectionId, SocketAddr),
     place: Place,
 ) -> Option<Connection> {
-    let mut client = Client { peer, buffer: Vec::with_capacity(1024), told: None, answered: false };
+    let watched = Watched { id, watcher: service.watcher.as_deref() };
+    watched.opened(peer);
+    let buffer = Vec::with_capacity(1024);
+    let mut client = Client { peer, watched, buffer, told: None, answered: false };
     let opened = tokio::select! {
         opened = client.open(service, &mut stream, &place) => opened,
         () = service.leaving.cancelled() => Err(NoSession::Leaving),
@@ -67,6 +72,7 @@ pub(crate) async fn open(
         Ok(opened) => opened,
         Err(reason) => {
             client.refuse(service, &mut stream, &reason).await;
+            watched.ended();
             return None;
         }
     };
@@ -76,6 +82,7 @@ pub(crate) async fn open(
         .and_then(|client| backend.stream.into_std().map(|backend| Sides { client, backend }));
     match streams {
         Ok(streams) => Some(Connection {
+            id,
             peer,
             path: path(&offer.target).into(),
             dialects: Sides { client: dialect, backend: backend.dialect },
@@ -85,14 +92,16 @@ pub(crate) async fn open(
         }),
         Err(error) => {
             tracing::warn!(%peer, %error, "connection dropped");
+            watched.ended();
             None
         }
     }
 }
 
 /// A client during its handshake.
-struct Client {
+struct Client<'w> {
     peer: SocketAddr,
+    watched: Watched<'w>,
     /// What it sent and what is not yet used.
     buffer: Vec<u8>,
     /// What it asked for, once that is known.
@@ -101,7 +110,7 @@ struct Client {
     answered: bool,
 }
 
-impl Client {
+impl Client<'_> {
     async fn open(
         &mut self,
         service: &Service,
@@ -117,10 +126,11 @@ impl Client {
         let head = self.read_head(stream, limits.head);
         let (dialect, offer) = within(limits.handshake, head).await??;
         self.told = Some((dialect, path(&offer.target)));
+        self.watched.speaks(Side::Client, dialect);
         if !service.settings.accept.contains(&dialect) {
             return Err(Refusal::NotAccepted.into());
         }
-        let backend = service.backend.open(&service.settings, &offer);
+        let backend = service.backend.open(&service.settings, &offer, self.watched);
         let backend = match within(limits.backend_handshake, backend).await {
             Ok(opened) => opened?,
             Err(_) => return Err(NoBackend::Timeout.into()),
@@ -150,9 +160,7 @@ impl Client {
                 _ => return Err(Refusal::HeadTooLong.into()),
             }
             searched = self.buffer.len();
-            if stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(NoSession::Left);
-            }
+            self.read(stream).await?;
         };
         let behind = self.buffer.split_off(end);
         let head = std::mem::replace(&mut self.buffer, behind);
@@ -170,6 +178,7 @@ impl Client {
         self.answered = true;
         if let Proof::Keys(parts) = *proof {
             if self.buffer.len() < KEY3_LEN {
+                self.watched.written(Side::Client, &answer);
                 stream.write_all(&answer).await?;
                 answer.clear();
             }
@@ -177,14 +186,23 @@ impl Client {
                 if let Some(key3) = self.buffer.first_chunk::<KEY3_LEN>() {
                     break *key3;
                 }
-                if stream.read_buf(&mut self.buffer).await? == 0 {
-                    return Err(NoSession::Left);
-                }
+                self.read(stream).await?;
             };
             self.buffer.drain(..KEY3_LEN);
             answer.extend(keys::answer(parts, key3));
         }
+        self.watched.written(Side::Client, &answer);
         Ok(stream.write_all(&answer).await?)
+    }
+
+    /// Reads once into the buffer.
+    async fn read(&mut self, stream: &mut TcpStream) -> Result<(), NoSession> {
+        let count = stream.read_buf(&mut self.buffer).await?;
+        if count == 0 {
+            return Err(NoSession::Left);
+        }
+        self.watched.read(Side::Client, newest(&self.buffer, count));
+        Ok(())
     }
 
     async fn refuse(&self, service: &Service, stream: &mut TcpStream, reason: &NoSession) {
@@ -195,6 +213,7 @@ impl Client {
             let accept = &service.settings.accept;
             write_refusal(status, &reason.fields(), accept, reason.text(), &mut response);
         }
+        self.watched.written(Side::Client, &response);
         // The client may be gone; then there is no one left to tell.
         let parting = async {
             stream.write_all(&response).await?;
@@ -254,6 +273,11 @@ impl NoSession {
             _ => Vec::new(),
         }
     }
+}
+
+/// The bytes that were read last.
+pub(super) fn newest(bytes: &[u8], count: usize) -> &[u8] {
+    bytes.get(bytes.len() - count..).unwrap_or_default()
 }
 
 async fn within<T>(limit: Millis, work: impl Future<Output = T>) -> Result<T, NoSession> {

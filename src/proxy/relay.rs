@@ -10,6 +10,7 @@ use crate::event::{Side, Sides};
 use crate::limits::{ANSWERS_WATER, Millis};
 use crate::session::fact::{Fact, Loss, Observer};
 use crate::session::{Session, Turn};
+use crate::watch::{ConnectionId, Watched};
 use crate::wire::outbox::Outbox;
 use crate::worker::load::{Load, Place};
 use crate::worker::{Tools, Worker};
@@ -26,6 +27,7 @@ pub(crate) struct Relay {
     sockets: Sides<Socket>,
     session: Session,
     report: Report,
+    id: ConnectionId,
     began: Millis,
     _place: Place,
 }
@@ -49,7 +51,7 @@ pub(crate) enum Next {
 impl Relay {
     /// A relay that begins with what each side said right behind its opening handshake.
     pub(crate) fn new(connection: Connection, worker: &mut Worker) -> Self {
-        let Connection { peer, path, dialects, streams, early, place } = connection;
+        let Connection { id, peer, path, dialects, streams, early, place } = connection;
         let limits = &worker.settings.limits;
         let session = Session::new(dialects.client, dialects.backend, worker.now(), limits);
         let socket = |stream| Socket::new(mio::net::TcpStream::from_std(stream));
@@ -57,6 +59,7 @@ impl Relay {
             sockets: Sides { client: socket(streams.client), backend: socket(streams.backend) },
             session,
             report: Report::new(peer, path),
+            id,
             began: worker.now(),
             _place: place,
         };
@@ -133,9 +136,14 @@ impl Relay {
         }
         match self.sockets[from].receive(&mut worker.tools.input) {
             Received::Nothing => return false,
-            Received::Bytes(count) => self.turn(worker, |session, turn, out, input| {
-                session.receive(from, input.get_mut(..count).unwrap_or_default(), turn, out);
-            }),
+            Received::Bytes(count) => {
+                let bytes = worker.tools.input.get(..count).unwrap_or_default();
+                // Now, for the session unmasks in place.
+                worker.watched(self.id).read(from, bytes);
+                self.turn(worker, |session, turn, out, input| {
+                    session.receive(from, input.get_mut(..count).unwrap_or_default(), turn, out);
+                });
+            }
             Received::End { in_order } => self.turn(worker, |session, turn, out, _| {
                 session.stream_ended(from, in_order, turn, out);
             }),
@@ -150,6 +158,7 @@ impl Relay {
         F: for<'a> FnOnce(&mut Session, &mut Turn<'_>, &mut Sides<Outbox<'a>>, &'a mut [u8]),
     {
         let now = worker.now();
+        let watched = Watched { id: self.id, watcher: worker.watcher.as_deref() };
         let Tools { input, scratch, spare, entropy } = &mut worker.tools;
         let mut out = Sides {
             client: Outbox::new(std::mem::take(&mut scratch.client)),
@@ -161,9 +170,14 @@ impl Relay {
             spare,
             limits: &worker.settings.limits,
             binary: worker.settings.binary,
-            observer: &mut self.report,
+            observer: &mut Observers { report: &mut self.report, watched },
         };
         act(&mut self.session, &mut turn, &mut out, input);
+        for side in BOTH {
+            if watched.watcher.is_some() && self.sockets[side].is_writable() {
+                out[side].slices().iter().for_each(|bytes| watched.written(side, bytes));
+            }
+        }
         self.sockets.client.send(&out.client, spare);
         self.sockets.backend.send(&out.backend, spare);
         // The outboxes are large; what is kept of them is taken out instead of moved with them.
@@ -179,11 +193,27 @@ impl Relay {
     /// Tells what there is to tell of a session that is over.
     pub(crate) fn end(mut self, worker: &Worker, load: &Load) {
         load.remove();
+        let watched = worker.watched(self.id);
         if BOTH.into_iter().any(|side| self.sockets[side].unsent() > 0) {
-            self.report.observe(&Fact::Loss(Loss::MessageCut));
+            Observers { report: &mut self.report, watched }.observe(&Fact::Loss(Loss::MessageCut));
         }
         let client = self.session.dialect(Side::Client);
         let backend = self.session.dialect(Side::Backend);
         self.report.log(client, backend, worker.now().saturating_sub(self.began));
+        watched.ended();
+    }
+}
+
+/// Who listens to a session: its report, and the watcher.
+struct Observers<'t> {
+    report: &'t mut Report,
+    watched: Watched<'t>,
+}
+
+impl Observer for Observers<'_> {
+    #[inline]
+    fn observe(&mut self, fact: &Fact) {
+        self.report.observe(fact);
+        self.watched.observed(fact);
     }
 }

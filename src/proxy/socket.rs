@@ -88,6 +88,11 @@ impl Socket {
         self.read == ReadSide::Ended
     }
 
+    /// Whether the peer still takes what it is sent.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.write == WriteSide::Open
+    }
+
     /// Whether the other side has to wait until this one has taken more.
     pub(crate) const fn is_full(&self) -> bool {
         self.full

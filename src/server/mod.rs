@@ -6,6 +6,7 @@ use crate::config::Settings;
 use crate::proxy::Service;
 use crate::proxy::backend::Backend;
 use crate::proxy::open::open;
+use crate::watch::{ConnectionId, Watcher};
 use crate::worker::load::Places;
 use anyhow::{Context, bail};
 use std::io;
@@ -23,6 +24,7 @@ const OUT_OF_RESOURCES: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Server {
     settings: Arc<Settings>,
+    watcher: Option<Arc<dyn Watcher>>,
     listener: TcpListener,
     address: SocketAddr,
 }
@@ -37,7 +39,18 @@ impl Server {
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on {address}"))?;
-        Ok(Self { settings: Arc::new(settings), address: listener.local_addr()?, listener })
+        Ok(Self {
+            settings: Arc::new(settings),
+            watcher: None,
+            address: listener.local_addr()?,
+            listener,
+        })
+    }
+
+    /// Shows all connections to a watcher.
+    #[must_use]
+    pub fn watched_by(self, watcher: Arc<dyn Watcher>) -> Self {
+        Self { watcher: Some(watcher), ..self }
     }
 
     /// The address it listens on, with the port that the system chose where 0 was asked for.
@@ -51,8 +64,9 @@ impl Server {
     /// # Errors
     /// When a worker cannot be started or has ended, or when the shutdown deadline has passed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { settings, listener, .. } = self;
-        let started = (0..settings.workers.max(1)).map(|index| Handle::start(index, &settings));
+        let Self { settings, watcher, listener, .. } = self;
+        let started = (0..settings.workers.max(1))
+            .map(|index| Handle::start(index, &settings, watcher.clone()));
         let (workers, threads): (Vec<_>, Vec<_>) =
             started.collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip();
         let workers = Arc::new(workers);
@@ -60,6 +74,7 @@ impl Server {
         let service = Arc::new(Service {
             backend: Backend::new(&settings),
             settings: Arc::clone(&settings),
+            watcher,
             leaving: leaving.clone(),
         });
         tokio::select! {
@@ -91,10 +106,12 @@ impl Server {
 /// that a hashed spread would stay uneven.
 async fn accept(listener: &TcpListener, service: &Arc<Service>, workers: &Arc<Vec<Handle>>) {
     let places = Places::new(service.settings.max_connections);
+    let mut id = ConnectionId(0);
     while let Some(((stream, peer), place)) = places.give(next(listener)).await {
+        id.0 = id.0.wrapping_add(1);
         let (service, workers) = (Arc::clone(service), Arc::clone(workers));
         tokio::spawn(async move {
-            if let Some(connection) = open(&service, stream, peer, place).await
+            if let Some(connection) = open(&service, stream, (id, peer), place).await
                 && let Some(worker) = workers.iter().min_by_key(|worker| worker.load().count())
             {
                 worker.relay(connection);

@@ -9,6 +9,7 @@ use crate::event::{Side, Sides};
 use crate::limits::Millis;
 use crate::proxy::open::Connection;
 use crate::proxy::relay::{Next, Relay};
+use crate::watch::Watcher;
 use crate::worker::Worker;
 use crate::worker::load::Load;
 use anyhow::Context;
@@ -59,11 +60,13 @@ impl Handle {
     pub(super) fn start(
         index: usize,
         settings: &Arc<Settings>,
+        watcher: Option<Arc<dyn Watcher>>,
     ) -> anyhow::Result<(Self, JoinHandle<()>)> {
         let (orders, inbox) = channel();
         let load = Arc::<Load>::default();
-        let thread = Thread::new(Arc::clone(settings), inbox, Arc::clone(&load))
-            .context("cannot prepare a worker")?;
+        let worker = Worker::new(Arc::clone(settings), watcher)?;
+        let thread = Thread::new(worker, inbox, Arc::clone(&load));
+        let thread = thread.context("cannot prepare a worker")?;
         let waker = Arc::clone(&thread.waker);
         let running = std::thread::Builder::new()
             .name(format!("worker-{index}"))
@@ -138,14 +141,10 @@ struct Seat {
 }
 
 impl Thread {
-    fn new(
-        settings: Arc<Settings>,
-        orders: Receiver<Order>,
-        load: Arc<Load>,
-    ) -> anyhow::Result<Self> {
+    fn new(worker: Worker, orders: Receiver<Order>, load: Arc<Load>) -> anyhow::Result<Self> {
         let poll = Poll::new()?;
         Ok(Self {
-            worker: Worker::new(settings)?,
+            worker,
             waker: Arc::new(Waker::new(poll.registry(), ORDERS)?),
             poll,
             orders,

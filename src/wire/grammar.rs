@@ -12,7 +12,7 @@ use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
 /// One line of a head, without its line end.
-pub(super) type Line<'a> = &'a [u8];
+pub(crate) type Line<'a> = &'a [u8];
 
 /// `token` of RFC 9110 section 5.6.2.
 pub(super) fn token(input: Line<'_>) -> IResult<Line<'_>, &str> {
@@ -23,7 +23,7 @@ pub(super) fn token(input: Line<'_>) -> IResult<Line<'_>, &str> {
 ///
 /// The target reaches to the last space of the line: WebKit of 2010 decodes `%20` and sends a raw
 /// space there.
-pub(super) fn request_line(line: Line<'_>) -> Option<(&str, Line<'_>)> {
+pub(crate) fn request_line(line: Line<'_>) -> Option<(&str, Line<'_>)> {
     let (rest, method) =
         terminated(token, char::<_, nom::error::Error<_>>(' ')).parse(line).ok()?;
     let target = rest.strip_suffix(b" HTTP/1.1")?;
@@ -31,7 +31,7 @@ pub(super) fn request_line(line: Line<'_>) -> Option<(&str, Line<'_>)> {
 }
 
 /// `HTTP-version SP status-code SP [reason-phrase]`; returns the status code and the reason.
-pub(super) fn status_line(line: Line<'_>) -> Option<(u16, Line<'_>)> {
+pub(crate) fn status_line(line: Line<'_>) -> Option<(u16, Line<'_>)> {
     let digits = take_while_m_n(3, 3, |b: u8| b.is_ascii_digit());
     let status = map_res(map_res(digits, std::str::from_utf8), str::parse::<u16>);
     let version = alt((tag("HTTP/1.1 "), tag("HTTP/1.0 ")));
@@ -44,7 +44,7 @@ pub(super) fn status_line(line: Line<'_>) -> Option<(u16, Line<'_>)> {
 /// `field-name ":" OWS field-value OWS`; returns the name and the trimmed value.
 ///
 /// Runs of spaces inside the value are kept: Hixie-76 counts them.
-pub(super) fn field_line(line: Line<'_>) -> Option<(&str, Line<'_>)> {
+pub(crate) fn field_line(line: Line<'_>) -> Option<(&str, Line<'_>)> {
     let (value, name) = terminated(token, char::<_, nom::error::Error<_>>(':')).parse(line).ok()?;
     Some((name, trim_blank(value)))
 }

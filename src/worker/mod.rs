@@ -7,6 +7,7 @@ pub(crate) mod load;
 use crate::config::Settings;
 use crate::event::Sides;
 use crate::limits::{Millis, READ_BUFFER};
+use crate::watch::{ConnectionId, Watched, Watcher};
 use crate::wire::entropy::Entropy;
 use crate::wire::spare::Spare;
 use rand::rngs::{StdRng, SysRng};
@@ -21,6 +22,7 @@ pub(crate) struct Worker {
     pub(crate) tools: Tools,
     /// Whether every session is to come to its end.
     pub(crate) leaving: bool,
+    pub(crate) watcher: Option<Arc<dyn Watcher>>,
     start: Instant,
     now: Millis,
 }
@@ -61,7 +63,10 @@ impl Worker {
     ///
     /// # Errors
     /// When the system gives no randomness.
-    pub(crate) fn new(settings: Arc<Settings>) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        watcher: Option<Arc<dyn Watcher>>,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             settings,
             tools: Tools {
@@ -71,9 +76,16 @@ impl Worker {
                 entropy: Random::new()?,
             },
             leaving: false,
+            watcher,
             start: Instant::now(),
             now: 0,
         })
+    }
+
+    /// Who watches a connection.
+    #[inline]
+    pub(crate) fn watched(&self, id: ConnectionId) -> Watched<'_> {
+        Watched { id, watcher: self.watcher.as_deref() }
     }
 
     /// Reads the clock, once for all that is done until the next wait.

@@ -24,3 +24,4 @@ mod pressure;
 mod refusals;
 mod shutdown;
 mod streaming;
+mod watching;

@@ -5,6 +5,8 @@
 //! generator in [`peer`], and what the product wrote is read by the decoder in [`oracle`].
 
 #[cfg(test)]
+mod anatomy;
+#[cfg(test)]
 mod chunking;
 #[cfg(test)]
 mod cuts;
