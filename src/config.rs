@@ -20,6 +20,8 @@ pub struct Settings {
     pub accept: Vec<Dialect>,
     /// The `Host` that the backend sees.
     pub host: HostPolicy,
+    /// Whether bytes pass unchecked where both sides speak the same dialect.
+    pub tunnel: bool,
     /// What becomes of binary messages that a side cannot be told.
     pub binary: BinaryPolicy,
     /// The bounds of one connection.
@@ -39,6 +41,7 @@ impl Settings {
             backend_dialect: Some(Dialect::RFC6455),
             accept: dialect::ALL.to_vec(),
             host: HostPolicy::Preserve,
+            tunnel: false,
             binary: BinaryPolicy::Frame,
             limits: Limits::default(),
             max_connections: 1000,

@@ -3,8 +3,10 @@
 /// Milliseconds since some start: the clock of the pure rooms, given to them as an argument.
 pub type Millis = u64;
 
-/// The read buffer of a worker, in bytes: the most that one read takes and one write passes on.
-pub const READ_BUFFER: usize = 64 * 1024;
+/// The read buffer of a worker, in bytes: the most that one read takes and one write passes on. It
+/// holds 64 messages of 1 KiB with their heads; a message that the end of the buffer cuts has to be
+/// held until the rest has come.
+pub const READ_BUFFER: usize = 256 * 1024;
 
 /// Any message up to this size leaves as one frame, in bytes, however its input was cut; a larger
 /// one streams. Some old peers fail on frames that come in pieces, and this is the largest message

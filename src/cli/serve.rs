@@ -38,6 +38,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIALECTS", value_delimiter = ',')]
     accept: Vec<Dialect>,
 
+    /// Pass bytes on unchecked where both sides speak the same dialect.
+    #[arg(long)]
+    tunnel: bool,
+
     /// What becomes of binary messages to or from a Hixie peer.
     #[arg(long, value_enum, default_value_t = Binary::Frame)]
     binary: Binary,
@@ -123,6 +127,7 @@ fn settings(args: &Args) -> Settings {
         backend_dialect: args.backend_dialect.0,
         accept: if args.accept.is_empty() { dialect::ALL.to_vec() } else { args.accept.clone() },
         host: args.host.clone(),
+        tunnel: args.tunnel,
         binary: args.binary.into(),
         limits: Limits::default(),
         max_connections: wanted.min(possible.max(1)),

@@ -165,7 +165,11 @@ impl Connection {
                 feed.tell(self.session, Event::Ending { how });
             }
             Fact::Message { from, .. } => self.speaker = *from,
-            Fact::Ping { .. } | Fact::Pong { .. } | Fact::Heard { .. } | Fact::Told { .. } => {}
+            Fact::Passed { .. }
+            | Fact::Ping { .. }
+            | Fact::Pong { .. }
+            | Fact::Heard { .. }
+            | Fact::Told { .. } => {}
         }
     }
 

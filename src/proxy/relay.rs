@@ -53,7 +53,12 @@ impl Relay {
     pub(crate) fn new(connection: Connection, worker: &mut Worker) -> Self {
         let Connection { id, peer, path, dialects, streams, early, place } = connection;
         let limits = &worker.settings.limits;
-        let session = Session::new(dialects.client, dialects.backend, worker.now(), limits);
+        let Sides { client, backend } = dialects;
+        let session = if worker.settings.tunnel && client == backend {
+            Session::tunnel(client, worker.now(), limits)
+        } else {
+            Session::new(client, backend, worker.now(), limits)
+        };
         let socket = |stream| Socket::new(mio::net::TcpStream::from_std(stream));
         let mut relay = Self {
             sockets: Sides { client: socket(streams.client), backend: socket(streams.backend) },

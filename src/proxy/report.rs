@@ -122,6 +122,7 @@ impl Observer for Report {
                 self.messages[*from] += 1;
                 self.bytes[*from] += bytes;
             }
+            Fact::Passed { from, bytes } => self.bytes[*from] += bytes,
             Fact::Heard { from, code } => {
                 self.closes[*from] = code.map_or(Said::Close, Said::Code);
             }

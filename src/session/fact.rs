@@ -15,6 +15,13 @@ pub enum Fact {
         /// Its payload, in bytes.
         bytes: u64,
     },
+    /// Bytes passed through a tunnel.
+    Passed {
+        /// Who sent them.
+        from: Side,
+        /// How many.
+        bytes: u64,
+    },
     /// A ping came in.
     Ping {
         /// Who sent it.

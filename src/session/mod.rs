@@ -46,6 +46,8 @@ pub struct Turn<'t> {
 #[derive(Debug)]
 pub struct Session {
     legs: Sides<Leg>,
+    /// Whether bytes pass as they come, unread.
+    tunnel: bool,
     closing: Closing,
     /// A farewell to both sides that waits for the ends of their messages.
     leaving: bool,
@@ -87,12 +89,19 @@ impl Session {
                 client: Leg::new(client, Side::Client),
                 backend: Leg::new(backend, Side::Backend),
             },
+            tunnel: false,
             closing: Closing::default(),
             leaving: false,
             unsent: 0,
             deadline: now + limits.idle,
             latest: Millis::MAX,
         }
+    }
+
+    /// A session between two peers of one dialect that passes their bytes on as they come: nothing
+    /// is checked, translated or told but the bytes and the end of each stream.
+    pub fn tunnel(dialect: Dialect, now: Millis, limits: &Limits) -> Self {
+        Self { tunnel: true, ..Self::new(dialect, dialect, now, limits) }
     }
 
     /// The dialect of a side.
@@ -168,6 +177,13 @@ impl Session {
         if self.closing.is_open() && !self.leaving {
             self.deadline = turn.now + turn.limits.idle;
         }
+        if self.tunnel {
+            if self.hears(from.other()) {
+                turn.observer.observe(&Fact::Passed { from, bytes: input.len() as u64 });
+                out[from.other()].payload(input, None);
+            }
+            return;
+        }
         // After its close a peer says nothing that counts (RFC 6455 section 5.5.1).
         while matches!(self.closing.phases[from], Phase::Open | Phase::Told) {
             match self.legs[from].reader.read(&mut input) {
@@ -204,6 +220,7 @@ impl Session {
         let (ending, cause, code) = match leg.dialect.able().fin {
             // A message that was cut is never presented as a clean end.
             _ if !in_order || leg.reader.in_message() => (Ending::Lost, Cause::Lost, None),
+            _ if self.tunnel => (Ending::Close, Cause::Fin, None),
             FinMeans::Close => (Ending::Close, Cause::Fin, None),
             // Once it has been told, the end of its stream is its answer.
             FinMeans::GoingAway if self.closing.phases[from] == Phase::Told => {
@@ -406,6 +423,11 @@ impl Session {
         turn: &mut Turn<'_>,
         out: &mut Sides<Outbox<'_>>,
     ) {
+        if self.tunnel {
+            // Where a frame ends is not known, so that none can be added.
+            self.legs[to].fin = true;
+            return;
+        }
         if self.in_message(to) {
             turn.observer.observe(&Fact::Loss(Loss::MessageCut));
         }

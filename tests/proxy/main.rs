@@ -24,4 +24,5 @@ mod pressure;
 mod refusals;
 mod shutdown;
 mod streaming;
+mod tunnel;
 mod watching;
