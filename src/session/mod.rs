@@ -374,6 +374,10 @@ impl Session {
             self.closing.asked = reason.map(|reason| reason.code);
             self.latest = self.latest.min(turn.now + turn.limits.drain);
         }
+        // It will not get the rest of what was on its way to it.
+        if ending == Ending::Lost && self.hears(from) && self.in_message(from) {
+            turn.observer.observe(&Fact::Loss(Loss::MessageCut));
+        }
         let due = self.closing.ended(from, ending);
         if due.speaker {
             self.tell(from, reason, turn, out);

@@ -98,7 +98,10 @@ impl Translator {
                     self.encode(data, last, &mut text);
                     let data = Data::Copied(text.bytes());
                     let piece = Piece { kind: Kind::Text, first, last, total: None, data };
-                    self.gather.push(piece, &mut tools)?;
+                    // Nothing, until a group of three is full, is no fragment.
+                    if first || last || !piece.data.is_empty() {
+                        self.gather.push(piece, &mut tools)?;
+                    }
                     tools.spare.give(text);
                 }
             }

@@ -4,6 +4,7 @@
 use crate::cuts;
 use crate::form::{self, Case};
 use crate::said::Said;
+use crate::vectors::cases;
 use hybridge::anatomy::{Anatomy, Frame, Kind, Role, SHOWN};
 use hybridge::dialect::{ALL, Dialect};
 use hybridge::event::{self, Side};
@@ -56,7 +57,7 @@ fn directions(case: &Case) -> Vec<(Side, Vec<u8>)> {
 #[test]
 fn the_vectors_of_frames() {
     let mut compared = 0;
-    for case in form::load().into_iter().filter(|case| case.kind == "read") {
+    for case in cases().into_iter().filter(|case| case.kind == "read") {
         let due: Vec<Said> =
             case.all("=").filter(|line| !line.starts_with("part ")).map(Said::parse).collect();
         let dialects = case.get("dialect").unwrap();
@@ -133,7 +134,7 @@ fn compare(case: &Case, due: &Said, frame: &Frame) -> bool {
 #[test]
 fn the_vectors_of_keys() {
     let dialect: Dialect = "hixie-76".parse().unwrap();
-    for case in form::load().into_iter().filter(|case| case.kind == "key") {
+    for case in cases().into_iter().filter(|case| case.kind == "key") {
         let (Some(key1), Some(key2), Some(key3)) =
             (case.get("key1"), case.get("key2"), case.get("key3"))
         else {

@@ -240,3 +240,18 @@ proptest! {
         }
     }
 }
+
+/// What does not fill a group of base64 waits for more, and is no fragment of its own.
+#[test]
+fn base64_that_streams_has_no_empty_fragments() {
+    let dialects = Sides { client: DIALECTS[3], backend: DIALECTS[0] };
+    let mut rig = Rig::new(dialects, Limits::default(), BinaryPolicy::Base64, Box::new(|_| {}));
+    // A length frame of 60 000 bytes, half of which are more than leaves as one frame.
+    rig.feed(Side::Client, &[0x80, 0x83, 0xd4, 0x60]);
+    rig.feed(Side::Client, &[b'a'; 30_000]);
+    for (count, fragment) in [(1, 0), (1, 0), (1, 6 + 4), (4, 6 + 4), (2, 6 + 4)] {
+        let before = rig.wrote.backend.len();
+        rig.feed(Side::Client, &b"aaaa"[..count]);
+        assert_eq!(rig.wrote.backend.len() - before, fragment);
+    }
+}

@@ -59,11 +59,10 @@ impl Line {
     }
 }
 
-/// All cases of all vector files.
-pub(crate) fn load() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/vectors");
+/// All cases of all vector files in a folder.
+pub(crate) fn load(folder: &Path) -> Vec<Case> {
     let mut files: Vec<_> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.iter().flat_map(|file| parse(file)).collect()
 }

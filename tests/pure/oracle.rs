@@ -8,7 +8,7 @@ use hybridge::event::{Kind, Side};
 use hybridge::fault::Fault;
 
 /// What a stream says.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Decoded {
     /// Close codes are those on the wire.
     pub(crate) said: Vec<Said>,

@@ -1,0 +1,31 @@
+//! The fuzz targets: each module takes any input and panics where the product breaks a promise.
+//!
+//! What the product wrote is read by the decoder that `tests/pure` has for this, by `httparse`, and
+//! by the product's own reader of the other role.
+
+pub mod handshake;
+pub mod head;
+pub mod reader;
+pub mod script;
+pub mod seeds;
+pub mod session;
+
+mod cut;
+mod memory;
+
+#[path = "../../pure/cuts.rs"]
+#[expect(dead_code, reason = "the vectors need more of it")]
+mod cuts;
+#[path = "../../pure/form.rs"]
+#[expect(dead_code, reason = "the vectors need more of it")]
+mod form;
+#[path = "../../pure/oracle.rs"]
+mod oracle;
+#[path = "../../pure/peer.rs"]
+#[expect(dead_code, reason = "the simulation needs more of it")]
+mod peer;
+#[path = "../../pure/rig.rs"]
+mod rig;
+#[path = "../../pure/said.rs"]
+#[expect(dead_code, reason = "the vectors need more of it")]
+mod said;

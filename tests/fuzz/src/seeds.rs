@@ -1,0 +1,173 @@
+//! Inputs to begin with, made of the vectors.
+
+use crate::form::{self, Case, Line};
+use crate::reader::voice_byte;
+use crate::script::{Script, Speech, Step, Tight, Word};
+use arbitrary::{Arbitrary, Unstructured};
+use hybridge::dialect::Dialect;
+use hybridge::dialect::hixie::Draft;
+use hybridge::event::{Side, Sides};
+use hybridge::session::translate::BinaryPolicy;
+use std::path::Path;
+
+/// The longest seed, in bytes; what goes beyond it, the tests run anyway.
+const LONGEST: usize = 2048;
+
+/// From how many bytes on a run of one byte is not spelled out.
+const LONG_RUN: usize = 600;
+
+/// The data of a speech that is a long run, in bytes, and how often it is said at a time.
+const LINE: usize = 200;
+const RUNS: u8 = 180;
+
+/// What the proxy masks with in the vectors.
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// An input of a target.
+#[derive(Debug)]
+pub struct Seed {
+    /// The name of the target.
+    pub target: &'static str,
+    /// The input.
+    pub bytes: Vec<u8>,
+}
+
+/// All seeds of the vectors in a folder.
+///
+/// # Panics
+/// When a vector is malformed, or when a script that was written is not read back.
+pub fn all(folder: &Path) -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for case in form::load(folder) {
+        match case.kind.as_str() {
+            "server" | "client" => openings(&case, &mut seeds),
+            "read" => readings(&case, &mut seeds),
+            "session" => sessions(&case, &mut seeds),
+            _ => {}
+        }
+    }
+    seeds.extend([BinaryPolicy::Frame, BinaryPolicy::Base64].map(long_message));
+    seeds.retain(|seed| seed.bytes.len() <= LONGEST);
+    seeds
+}
+
+fn openings(case: &Case, seeds: &mut Vec<Seed>) {
+    let (request, answer) = (case.bytes(">"), case.bytes("<"));
+    for head in [&request, &answer].into_iter().flatten() {
+        seeds.push(Seed { target: "head", bytes: [&[5, 7], &head[..]].concat() });
+    }
+    let random = case.get("entropy").map_or_else(|| vec![0], form::bytes);
+    let random: Vec<u8> = random.iter().copied().cycle().take(16).collect();
+    let exchange = [request.unwrap_or_default(), answer.unwrap_or_default()].concat();
+    // Each dialect of the backend, and each choice of a subprotocol.
+    for choices in [0, 1, 2, 3, 4, 10, 13, 23] {
+        let bytes = [&[choices, 5, 7], &random[..], &exchange].concat();
+        seeds.push(Seed { target: "handshake", bytes });
+    }
+}
+
+fn readings(case: &Case, seeds: &mut Vec<Seed>) {
+    let sides = [(Side::Client, [">", "<>"]), (Side::Backend, ["<", "<>"])];
+    for name in case.get("dialect").unwrap().split(' ') {
+        for (side, markers) in sides {
+            for said in markers.into_iter().filter_map(|marker| case.bytes(marker)) {
+                let voice = voice_byte(name.parse().unwrap(), side);
+                let bytes = [&[voice, 3, 5], &said[..]].concat();
+                seeds.push(Seed { target: "reader", bytes });
+            }
+        }
+    }
+}
+
+fn sessions(case: &Case, seeds: &mut Vec<Seed>) {
+    let steps: Vec<Step> = case.lines.iter().flat_map(steps).collect();
+    let has = |word: &str| case.get(word).is_some();
+    for client in case.get("client").unwrap().split(' ') {
+        for backend in case.get("backend").unwrap().split(' ') {
+            let script = Script {
+                dialects: Sides {
+                    client: client.parse().unwrap(),
+                    backend: backend.parse().unwrap(),
+                },
+                binary: match case.get("binary") {
+                    Some("base64") => BinaryPolicy::Base64,
+                    Some("refuse") => BinaryPolicy::Refuse,
+                    Some("drop") => BinaryPolicy::Drop,
+                    _ => BinaryPolicy::Frame,
+                },
+                tight: Tight {
+                    streamed: has("streamed"),
+                    collected: has("collected"),
+                    drain: false,
+                },
+                key: MASK.map(|byte| !byte),
+                steps: steps.clone(),
+            };
+            let bytes = script.write();
+            if bytes.len() > LONGEST {
+                continue;
+            }
+            let again = Script::arbitrary(&mut Unstructured::new(&bytes));
+            assert!(again.is_ok_and(|again| again == script), "{}: not read back", case.place);
+            seeds.push(Seed { target: "session", bytes });
+        }
+    }
+}
+
+/// A message that is longer than all that a session may hold, and comes in small reads.
+fn long_message(binary: BinaryPolicy) -> Seed {
+    // A length frame of 252 000 bytes, or a text.
+    let start = if binary == BinaryPolicy::Base64 { "80 8fb060" } else { "00" };
+    let run = Speech { word: Word::Raw, every: 1, parts: 1, times: RUNS, data: vec![b'a'; LINE] };
+    let mut steps = says(Side::Client, start);
+    steps.extend(vec![Step::Says(Side::Client, run); 7]);
+    let script = Script {
+        dialects: Sides { client: Dialect::Hixie(Draft::H76), backend: Dialect::RFC6455 },
+        binary,
+        tight: Tight { collected: true, ..Tight::default() },
+        key: MASK,
+        steps,
+    };
+    Seed { target: "session", bytes: script.write() }
+}
+
+/// What happens in a line of a session.
+fn steps(line: &Line) -> Vec<Step> {
+    let in_order = line.rest == "fin";
+    match (line.word.as_str(), line.rest.as_str()) {
+        ("c>", "fin" | "reset") => vec![Step::Ends { from: Side::Client, in_order }],
+        ("<b", "fin" | "reset") => vec![Step::Ends { from: Side::Backend, in_order }],
+        ("c>", items) => says(Side::Client, items),
+        ("<b", items) => says(Side::Backend, items),
+        ("wait", "") => vec![Step::WaitForDeadline],
+        ("wait", time) => vec![Step::Wait(time.parse().unwrap_or(u16::MAX))],
+        ("unsent", count) => vec![Step::Unsent(count.parse().unwrap())],
+        ("leave", _) => vec![Step::Leave],
+        _ => Vec::new(),
+    }
+}
+
+/// Bytes, in as many speeches as they need; a long run of one byte is said as one.
+fn says(from: Side, items: &str) -> Vec<Step> {
+    let raw = |data: &[u8], times| {
+        let data = data.to_vec();
+        Step::Says(from, Speech { word: Word::Raw, every: 0, parts: 1, times, data })
+    };
+    let (mut steps, mut plain) = (Vec::new(), Vec::new());
+    let bytes = form::bytes(items);
+    for run in bytes.chunk_by(|a, b| a == b) {
+        if run.len() < LONG_RUN {
+            plain.extend_from_slice(run);
+            continue;
+        }
+        steps.extend(plain.chunks(255).map(|piece| raw(piece, 1)));
+        plain.clear();
+        let (lines, rest) = run.as_chunks::<LINE>();
+        for lines in lines.chunks(usize::from(RUNS)) {
+            steps.push(raw(&lines[0], u8::try_from(lines.len()).unwrap()));
+        }
+        steps.extend((!rest.is_empty()).then(|| raw(rest, 1)));
+    }
+    steps.extend(plain.chunks(255).map(|piece| raw(piece, 1)));
+    steps
+}
