@@ -13,7 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use thread::Handle;
+use thread::{Handle, Pulse};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -69,6 +69,9 @@ impl Server {
             .map(|index| Handle::start(index, &settings, watcher.clone()));
         let (workers, threads): (Vec<_>, Vec<_>) =
             started.collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip();
+        let pulses: Vec<_> = workers.iter().map(Handle::pulse).collect();
+        let beat = Pulse::beat(&pulses);
+        tokio::pin!(beat);
         let workers = Arc::new(workers);
         let leaving = CancellationToken::new();
         let service = Arc::new(Service {
@@ -80,13 +83,13 @@ impl Server {
         tokio::select! {
             () = accept(&listener, &service, &workers) => {}
             () = shutdown => {}
+            () = &mut beat => {}
         }
         // The port is free, and who connects now is refused by the system.
         drop(listener);
         leaving.cancel();
         workers.iter().for_each(Handle::leave);
         // The threads end when the last handle is gone, which the openings that go on hold.
-        let loads: Vec<_> = workers.iter().map(|worker| Arc::clone(worker.load())).collect();
         drop(workers);
         let joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().for_each(|thread| drop(thread.join()));
@@ -94,11 +97,14 @@ impl Server {
         // The sessions keep the deadline themselves; this is for what has none, such as a thread
         // that hangs.
         let grace = Duration::from_millis(settings.limits.shutdown) + Duration::from_secs(2);
-        if tokio::time::timeout(grace, joined).await.is_err() {
-            let left: usize = loads.iter().map(|load| load.count()).sum();
-            bail!("shutdown deadline passed, {left} connections dropped");
+        tokio::select! {
+            _ = joined => Ok(()),
+            () = tokio::time::sleep(grace) => {
+                let left: usize = pulses.iter().map(Pulse::load).sum();
+                bail!("shutdown deadline passed, {left} connections dropped")
+            }
+            () = &mut beat => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -112,7 +118,7 @@ async fn accept(listener: &TcpListener, service: &Arc<Service>, workers: &Arc<Ve
         let (service, workers) = (Arc::clone(service), Arc::clone(workers));
         tokio::spawn(async move {
             if let Some(connection) = open(&service, stream, (id, peer), place).await
-                && let Some(worker) = workers.iter().min_by_key(|worker| worker.load().count())
+                && let Some(worker) = workers.iter().min_by_key(|worker| worker.load())
             {
                 worker.relay(connection);
             }

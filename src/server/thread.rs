@@ -22,16 +22,17 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::time::MissedTickBehavior;
 
 /// How often deadlines are looked at. All of them are seconds long, so that this is fine enough,
 /// and looking through ten thousand takes some microseconds.
-const TICK: Millis = 250;
+const TICK: Duration = Duration::from_millis(250);
 
 /// How many changes are taken at once.
 const EVENTS: usize = 1024;
 
-/// What wakes the thread up for an order.
-const ORDERS: Token = Token(usize::MAX);
+/// What wakes the thread up for an order or a tick.
+const CALL: Token = Token(usize::MAX);
 
 /// What a worker is told.
 #[derive(Debug)]
@@ -76,8 +77,13 @@ impl Handle {
     }
 
     /// The sessions that the worker has, or will have.
-    pub(super) const fn load(&self) -> &Arc<Load> {
-        &self.load
+    pub(super) fn load(&self) -> usize {
+        self.load.count()
+    }
+
+    /// The pulse of the worker, which outlives this.
+    pub(super) fn pulse(&self) -> Pulse {
+        Pulse { load: Arc::clone(&self.load), waker: Arc::clone(&self.waker) }
     }
 
     /// Hands over a connection.
@@ -96,13 +102,7 @@ impl Handle {
         if let Some(orders) = &self.orders
             && orders.send(order).is_ok()
         {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        if let Err(error) = self.waker.wake() {
-            tracing::error!(%error, "cannot wake a worker");
+            wake(&self.waker);
         }
     }
 }
@@ -110,7 +110,41 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.orders = None;
-        self.wake();
+        wake(&self.waker);
+    }
+}
+
+/// What makes a worker look at its deadlines.
+///
+/// It is given from outside, because a wait with a time limit makes the system set and stop a timer
+/// at each message, which costs more than the wait.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    load: Arc<Load>,
+    waker: Arc<Waker>,
+}
+
+impl Pulse {
+    /// Keeps workers ticking, for ever.
+    pub(super) async fn beat(pulses: &[Self]) {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let busy = pulses.iter().filter(|pulse| pulse.load() > 0);
+            busy.for_each(|pulse| wake(&pulse.waker));
+        }
+    }
+
+    /// The sessions that the worker still has.
+    pub(super) fn load(&self) -> usize {
+        self.load.count()
+    }
+}
+
+fn wake(waker: &Waker) {
+    if let Err(error) = waker.wake() {
+        tracing::error!(%error, "cannot wake a worker");
     }
 }
 
@@ -128,7 +162,6 @@ struct Thread {
     seats: Slab<Seat>,
     /// Who was interrupted, to let the others have their turn.
     interrupted: Vec<usize>,
-    next_tick: Millis,
 }
 
 /// A session in the table.
@@ -145,21 +178,21 @@ impl Thread {
         let poll = Poll::new()?;
         Ok(Self {
             worker,
-            waker: Arc::new(Waker::new(poll.registry(), ORDERS)?),
+            waker: Arc::new(Waker::new(poll.registry(), CALL)?),
             poll,
             orders,
             ordered: true,
             load,
             seats: Slab::new(),
             interrupted: Vec::new(),
-            next_tick: 0,
         })
     }
 
     fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS);
         while self.ordered || !self.seats.is_empty() {
-            if let Err(error) = self.poll.poll(&mut events, self.patience())
+            let patience = (!self.interrupted.is_empty()).then_some(Duration::ZERO);
+            if let Err(error) = self.poll.poll(&mut events, patience)
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 // The table of the system is gone: nothing could be served any more.
@@ -173,27 +206,17 @@ impl Thread {
             let mut called = false;
             for event in &events {
                 match event.token() {
-                    ORDERS => called = true,
+                    CALL => called = true,
                     token => self.take(token, event),
                 }
             }
             // After the changes, so that none of them is taken for one of a session that is new.
             if called {
                 self.follow_orders();
-            }
-            if self.worker.now() >= self.next_tick {
-                self.tick();
+                let now = self.worker.now();
+                self.advance_all(|seat| seat.deadline <= now);
             }
         }
-    }
-
-    /// How long to wait for a change.
-    fn patience(&self) -> Option<Duration> {
-        if !self.interrupted.is_empty() {
-            return Some(Duration::ZERO);
-        }
-        let left = self.next_tick.saturating_sub(self.worker.now());
-        (!self.seats.is_empty()).then(|| Duration::from_millis(left))
     }
 
     /// Takes a change of a socket.
@@ -249,12 +272,6 @@ impl Thread {
             return;
         }
         self.advance(index);
-    }
-
-    fn tick(&mut self) {
-        self.next_tick = self.worker.now() + TICK;
-        let now = self.worker.now();
-        self.advance_all(|seat| seat.deadline <= now);
     }
 
     fn advance_all(&mut self, who: impl Fn(&Seat) -> bool) {
