@@ -18,7 +18,8 @@ use mio::event::Event;
 use mio::{Registry, Token};
 use std::io;
 
-/// How often a relay reads before its neighbours have their turn: it has moved a megabyte then.
+/// How often a relay reads each side before its neighbours have their turn: it has moved up to four
+/// megabytes a side then.
 const TURNS: usize = 16;
 
 /// One connection behind both opening handshakes.

@@ -17,6 +17,8 @@ pub(crate) struct Socket {
     ready: Ready,
     read: ReadSide,
     write: WriteSide,
+    /// Whether a write has found the connection lost, which a read does not tell again.
+    lost: bool,
     /// Whether the other side is not to be read until this one has taken more.
     full: bool,
 }
@@ -66,6 +68,7 @@ impl Socket {
             ready: Ready { read: false, end: false, write: true },
             read: ReadSide::Open,
             write: WriteSide::Open,
+            lost: false,
             full: false,
         }
     }
@@ -112,7 +115,7 @@ impl Socket {
         }
         let received = loop {
             match self.stream.read(buffer) {
-                Ok(0) => break Received::End { in_order: true },
+                Ok(0) => break Received::End { in_order: !self.lost },
                 Ok(count) => {
                     self.ready.read = count == buffer.len();
                     return Received::Bytes(count);
@@ -145,7 +148,7 @@ impl Socket {
             };
             match written {
                 Ok(written) => sent = written,
-                Err(_) => return self.break_off(spare),
+                Err(error) => return self.break_off(&error, spare),
             }
             self.ready.write = sent == len;
         }
@@ -168,8 +171,8 @@ impl Socket {
         if self.ready.write {
             match attempt(|| self.stream.write(unsent.bytes())) {
                 Ok(written) => unsent.consume(written),
-                Err(_) => {
-                    self.break_off(spare);
+                Err(error) => {
+                    self.break_off(&error, spare);
                     return true;
                 }
             }
@@ -194,8 +197,10 @@ impl Socket {
 
     /// The peer takes nothing more. What it said before may still be in the read buffer of the
     /// system, so that reading goes on.
-    fn break_off(&mut self, spare: &mut Spare) {
+    fn break_off(&mut self, error: &io::Error, spare: &mut Spare) {
         self.write = WriteSide::Broken;
+        // A broken pipe is what a peer leaves that has ended its stream first.
+        self.lost |= error.kind() != io::ErrorKind::BrokenPipe;
         self.full = false;
         self.forget_unsent(spare);
     }

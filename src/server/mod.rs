@@ -92,13 +92,16 @@ impl Server {
         // The threads end when the last handle is gone, which the openings that go on hold.
         drop(workers);
         let joined = tokio::task::spawn_blocking(move || {
-            threads.into_iter().for_each(|thread| drop(thread.join()));
+            threads.into_iter().filter_map(|thread| thread.join().err()).count()
         });
         // The sessions keep the deadline themselves; this is for what has none, such as a thread
         // that hangs.
         let grace = Duration::from_millis(settings.limits.shutdown) + Duration::from_secs(2);
         tokio::select! {
-            _ = joined => Ok(()),
+            died = joined => match died.context("cannot wait for the workers")? {
+                0 => Ok(()),
+                died => bail!("{died} workers had died, and their sessions with them"),
+            },
             () = tokio::time::sleep(grace) => {
                 let left: usize = pulses.iter().map(Pulse::load).sum();
                 bail!("shutdown deadline passed, {left} connections dropped")

@@ -200,7 +200,11 @@ impl Thread {
                 return;
             }
             self.worker.look_at_the_clock();
-            for index in std::mem::take(&mut self.interrupted) {
+            let mut interrupted = std::mem::take(&mut self.interrupted);
+            // One that had changes too is there more than once, and is to have one turn.
+            interrupted.sort_unstable();
+            interrupted.dedup();
+            for index in interrupted {
                 self.advance(index);
             }
             let mut called = false;
@@ -262,7 +266,12 @@ impl Thread {
     }
 
     fn relay(&mut self, connection: Connection) {
-        let relay = Relay::new(connection, &mut self.worker);
+        // A fault of ours must not end the sessions beside it.
+        let relay = catch_unwind(AssertUnwindSafe(|| Relay::new(connection, &mut self.worker)));
+        let Ok(relay) = relay else {
+            self.load.remove();
+            return;
+        };
         let entry = self.seats.vacant_entry();
         let (index, deadline) = (entry.key(), relay.deadline());
         let seat = entry.insert(Seat { relay: Box::new(relay), deadline });

@@ -21,7 +21,8 @@ class Browser {
     browser.child = spawn('chromium', [...OPTIONS, `--user-data-dir=${browser.profile}`, 'about:blank'], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    browser.exited = new Promise((resolve) => browser.child.on('exit', resolve));
+    // Its helpers share its stderr and outlive it by a little; they write into the profile to the end.
+    browser.ended = new Promise((resolve) => browser.child.on('close', resolve));
     const address = await new Promise((resolve, reject) => {
       browser.child.on('error', reject);
       browser.child.on('exit', (code) => reject(new Error(`chromium ended with ${code}`)));
@@ -82,7 +83,7 @@ class Browser {
   async stop() {
     this.socket.terminate();
     this.child.kill();
-    await this.exited;
+    await this.ended;
     fs.rmSync(this.profile, { recursive: true, force: true, maxRetries: 5 });
   }
 }
