@@ -117,6 +117,17 @@ pub enum Side {
 }
 
 impl Side {
+    /// The two of them.
+    pub const BOTH: [Self; 2] = [Self::Client, Self::Backend];
+
+    /// The name in logs and events.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Backend => "backend",
+        }
+    }
+
     /// The other side.
     pub const fn other(self) -> Self {
         match self {

@@ -8,16 +8,12 @@
 use super::kept::Kept;
 use super::{Frame, Kind, Part, Role, SHOWN};
 use crate::dialect::hixie::Draft;
+use crate::dialect::hixie::frames::{CLOSE, LENGTH, TEXT, TEXT_END};
 use memchr::memchr;
 use std::borrow::Cow;
 
 /// A length in base 128 needs ten bytes at most; leading zeros can make it longer.
 const LENGTH_SHOWN: usize = 16;
-
-const TEXT: u8 = 0x00;
-const LENGTH: u8 = 0x80;
-const CLOSE: u8 = 0xff;
-const END: u8 = 0xff;
 
 #[derive(Debug)]
 pub(super) struct Frames {
@@ -52,7 +48,7 @@ impl Frames {
                     };
                 }
                 State::Delimited { data, .. } => {
-                    let end = memchr(END, bytes);
+                    let end = memchr(TEXT_END, bytes);
                     data.push(bytes.split_off(..end.unwrap_or(bytes.len()))?);
                     if end.is_some() {
                         bytes.split_off_first();
@@ -149,7 +145,11 @@ fn delimited(start: u8, data: Kept, whole: bool) -> Frame {
         parts.push(data.part(Role::Payload, note));
     }
     if whole {
-        parts.push(Part::new(Role::End, &[END], if start == TEXT { "end of text" } else { "end" }));
+        parts.push(Part::new(
+            Role::End,
+            &[TEXT_END],
+            if start == TEXT { "end of text" } else { "end" },
+        ));
     }
     Frame { text, whole, ..Frame::new(name, kind, parts) }
 }

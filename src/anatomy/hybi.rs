@@ -3,19 +3,10 @@
 use super::kept::Kept;
 use super::{Frame, Kind, Part, Role, SHOWN};
 use crate::dialect::hybi::Version;
+use crate::dialect::hybi::frames::{BINARY, CLOSE, CONTINUATION, MAX_HEADER, PING, PONG, TEXT};
 use crate::event::Side;
 use crate::wire::mask::Mask;
 use std::borrow::Cow;
-
-const CONTINUATION: u8 = 0x0;
-const TEXT: u8 = 0x1;
-const BINARY: u8 = 0x2;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const PONG: u8 = 0xa;
-
-/// The longest frame header: two bytes, a length of eight, a mask key of four.
-const MAX_HEADER: usize = 14;
 
 #[derive(Debug)]
 pub(super) struct Frames {

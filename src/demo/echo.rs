@@ -4,6 +4,7 @@ use super::peer::{self, Talk};
 use crate::codec::Message;
 use crate::dialect::Dialect;
 use crate::proxy::refuse::linger;
+use crate::server::next_client;
 use anyhow::bail;
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
@@ -25,14 +26,7 @@ pub(super) async fn serve(listener: TcpListener, dialect: Dialect) {
             clients.join_next().await;
         }
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(clients.spawn(echo(stream, dialect))),
-                // Out of files, say: wait for a client to leave, or for a moment.
-                Err(error) => {
-                    tracing::warn!(%error, "the echo backend cannot accept");
-                    drop(timeout(PATIENCE, clients.join_next()).await);
-                }
-            },
+            (stream, _) = next_client(&listener) => drop(clients.spawn(echo(stream, dialect))),
             Some(_) = clients.join_next() => {}
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::inspect::stream::{self, events};
 use crate::inspect::{Inspector, VIEW_SCRIPT, VIEW_STYLE};
+use crate::server::next_client;
 use crate::wire::entropy::Entropy;
 use crate::worker::Random;
 use anyhow::Context;
@@ -35,9 +36,6 @@ const HEAD: Duration = Duration::from_secs(10);
 
 /// How long connections may take to end at the end.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// How long to wait when the process is out of files or memory.
-const OUT_OF_RESOURCES: Duration = Duration::from_millis(100);
 
 /// The page, with places for what is only known when it is served.
 const PAGE: &str = include_str!("page.html");
@@ -103,14 +101,7 @@ async fn accept(listener: &TcpListener, site: &Arc<Site>, connections: &Graceful
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let place = Arc::clone(&places).acquire_owned().await;
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept");
-                tokio::time::sleep(OUT_OF_RESOURCES).await;
-                continue;
-            }
-        };
+        let (stream, _) = next_client(listener).await;
         let site = Arc::clone(site);
         let service = service_fn(move |request| ready(Ok::<_, Infallible>(site.answer(&request))));
         let connection = http1::Builder::new()

@@ -84,15 +84,7 @@ impl Way {
     }
 }
 
-/// The name of a side.
-pub const fn name(side: Side) -> &'static str {
-    match side {
-        Side::Client => "client",
-        Side::Backend => "backend",
-    }
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants this signature")]
 fn side_name<S: Serializer>(side: &Side, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(name(*side))
+    serializer.serialize_str(side.name())
 }

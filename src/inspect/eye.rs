@@ -1,6 +1,6 @@
 //! The watcher of one server: of each connection the anatomies of its four directions.
 
-use super::event::{Event, Way, name};
+use super::event::{Event, Way};
 use super::feed::Feed;
 use super::pairs::Pairs;
 use crate::anatomy::{Anatomy, Frame};
@@ -153,7 +153,7 @@ impl Connection {
                 feed.tell(self.session, Event::Loss { what: lost(*loss) });
             }
             Fact::Ended { by, cause } => {
-                let by = by.map_or("the proxy", name);
+                let by = by.map_or("the proxy", Side::name);
                 let how = match cause {
                     Cause::Close => format!("{by} closes"),
                     Cause::Fin => format!("{by} ends its stream"),
@@ -174,7 +174,7 @@ impl Connection {
     }
 
     fn end(&mut self, feed: &Feed) {
-        for side in [Side::Client, Side::Backend] {
+        for side in Side::BOTH {
             if !self.legs[side].held.is_empty() {
                 self.speaks(side, None, feed);
             }

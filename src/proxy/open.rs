@@ -57,7 +57,8 @@ pub(crate) struct Connection {
 pub(crate) async fn open(
     service: &Service,
     mut stream: TcpStream,
-    (id, peer): (ConnectionId, SocketAddr),
+    id: ConnectionId,
+    peer: SocketAddr,
     place: Place,
 ) -> Option<Connection> {
     let watched = Watched { id, watcher: service.watcher.as_deref() };

@@ -36,8 +36,6 @@ pub(crate) struct Relay {
 // An idle connection costs this and a few words beside it. The allocator's next class above.
 const _: () = assert!(size_of::<Relay>() <= 384);
 
-const BOTH: [Side; 2] = [Side::Client, Side::Backend];
-
 /// What a relay waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -69,7 +67,7 @@ impl Relay {
             began: worker.now(),
             _place: place,
         };
-        for side in BOTH {
+        for side in Side::BOTH {
             for piece in early[side].chunks(worker.tools.input.len()) {
                 relay.turn(worker, |session, turn, out, input| {
                     let (input, _) = input.split_at_mut(piece.len());
@@ -115,7 +113,7 @@ impl Relay {
         while turns < TURNS && self.pass(worker, Side::Client) | self.pass(worker, Side::Backend) {
             turns += 1;
         }
-        for side in BOTH {
+        for side in Side::BOTH {
             let flushed = self.sockets[side].flush(&mut worker.tools.spare);
             if flushed && self.session.wants_fin(side) {
                 self.sockets[side].end();
@@ -179,7 +177,7 @@ impl Relay {
             observer: &mut Observers { report: &mut self.report, watched },
         };
         act(&mut self.session, &mut turn, &mut out, input);
-        for side in BOTH {
+        for side in Side::BOTH {
             if watched.watcher.is_some() && self.sockets[side].is_writable() {
                 out[side].slices().iter().for_each(|bytes| watched.written(side, bytes));
             }
@@ -193,14 +191,14 @@ impl Relay {
 
     fn is_over(&self, now: Millis) -> bool {
         let ended = |side| self.sockets[side].has_ended() && self.sockets[side].unsent() == 0;
-        self.session.is_over(now) || (self.session.is_closed() && BOTH.into_iter().all(ended))
+        self.session.is_over(now) || (self.session.is_closed() && Side::BOTH.into_iter().all(ended))
     }
 
     /// Tells what there is to tell of a session that is over.
     pub(crate) fn end(mut self, worker: &Worker, load: &Load) {
         load.remove();
         let watched = worker.watched(self.id);
-        if BOTH.into_iter().any(|side| self.sockets[side].unsent() > 0) {
+        if Side::BOTH.into_iter().any(|side| self.sockets[side].unsent() > 0) {
             Observers { report: &mut self.report, watched }.observe(&Fact::Loss(Loss::MessageCut));
         }
         let client = self.session.dialect(Side::Client);

@@ -77,7 +77,7 @@ impl Report {
             bytes_down = self.bytes.backend,
             client_close = self.closes.client.word(),
             backend_close = self.closes.backend.word(),
-            ended_by = side_name(by),
+            ended_by = by.map_or("proxy", Side::name),
             how,
             fault = fault.map(tracing::field::display),
             binary_lost = count(self.binary_lost),
@@ -137,14 +137,6 @@ impl Observer for Report {
 pub(crate) fn path(target: &[u8]) -> String {
     let path = target.split(|b| *b == b'?').next().unwrap_or_default();
     path.escape_ascii().to_string().replace(' ', "%20")
-}
-
-const fn side_name(side: Option<Side>) -> &'static str {
-    match side {
-        Some(Side::Client) => "client",
-        Some(Side::Backend) => "backend",
-        None => "proxy",
-    }
 }
 
 /// Counts that are zero are left out of the line.

@@ -17,8 +17,6 @@ pub(crate) struct Socket {
     ready: Ready,
     read: ReadSide,
     write: WriteSide,
-    /// Whether a write has found the connection lost, which a read does not tell again.
-    lost: bool,
     /// Whether the other side is not to be read until this one has taken more.
     full: bool,
 }
@@ -46,6 +44,8 @@ enum WriteSide {
     Ended,
     /// The peer takes nothing any more.
     Broken,
+    /// A write has found the connection lost, which a read does not tell again.
+    Lost,
 }
 
 /// What a read brought.
@@ -68,7 +68,6 @@ impl Socket {
             ready: Ready { read: false, end: false, write: true },
             read: ReadSide::Open,
             write: WriteSide::Open,
-            lost: false,
             full: false,
         }
     }
@@ -115,7 +114,7 @@ impl Socket {
         }
         let received = loop {
             match self.stream.read(buffer) {
-                Ok(0) => break Received::End { in_order: !self.lost },
+                Ok(0) => break Received::End { in_order: self.write != WriteSide::Lost },
                 Ok(count) => {
                     self.ready.read = count == buffer.len();
                     return Received::Bytes(count);
@@ -198,9 +197,11 @@ impl Socket {
     /// The peer takes nothing more. What it said before may still be in the read buffer of the
     /// system, so that reading goes on.
     fn break_off(&mut self, error: &io::Error, spare: &mut Spare) {
-        self.write = WriteSide::Broken;
-        // A broken pipe is what a peer leaves that has ended its stream first.
-        self.lost |= error.kind() != io::ErrorKind::BrokenPipe;
+        self.write = match error.kind() {
+            // What a peer leaves that has ended its stream first.
+            io::ErrorKind::BrokenPipe => WriteSide::Broken,
+            _ => WriteSide::Lost,
+        };
         self.full = false;
         self.forget_unsent(spare);
     }

@@ -8,12 +8,13 @@ use crate::proxy::backend::Backend;
 use crate::proxy::open::open;
 use crate::watch::{ConnectionId, Watcher};
 use crate::worker::load::Places;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
-use thread::{Handle, Pulse};
+use thread::{Handle, tick};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -65,13 +66,14 @@ impl Server {
     /// When a worker cannot be started or has ended, or when the shutdown deadline has passed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { settings, watcher, listener, .. } = self;
+        let ended = CancellationToken::new();
         let started = (0..settings.workers.max(1))
-            .map(|index| Handle::start(index, &settings, watcher.clone()));
+            .map(|index| Handle::start(index, &settings, watcher.clone(), &ended));
         let (workers, threads): (Vec<_>, Vec<_>) =
             started.collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip();
-        let pulses: Vec<_> = workers.iter().map(Handle::pulse).collect();
-        let beat = Pulse::beat(&pulses);
-        tokio::pin!(beat);
+        let bells: Vec<_> = workers.iter().map(|worker| Arc::clone(worker.bell())).collect();
+        let ticking = tick(&bells);
+        tokio::pin!(ticking);
         let workers = Arc::new(workers);
         let leaving = CancellationToken::new();
         let service = Arc::new(Service {
@@ -83,7 +85,9 @@ impl Server {
         tokio::select! {
             () = accept(&listener, &service, &workers) => {}
             () = shutdown => {}
-            () = &mut beat => {}
+            // A server that has lost a worker, and its sessions, is not to look healthy.
+            () = ended.cancelled() => {}
+            never = &mut ticking => match never {},
         }
         // The port is free, and who connects now is refused by the system.
         drop(listener);
@@ -92,23 +96,27 @@ impl Server {
         // The threads end when the last handle is gone, which the openings that go on hold.
         drop(workers);
         let joined = tokio::task::spawn_blocking(move || {
-            threads.into_iter().filter_map(|thread| thread.join().err()).count()
+            // Each is waited for, whatever the one before it says.
+            threads.into_iter().fold(Ok(()), |so_far, thread| so_far.and(join(thread)))
         });
         // The sessions keep the deadline themselves; this is for what has none, such as a thread
         // that hangs.
         let grace = Duration::from_millis(settings.limits.shutdown) + Duration::from_secs(2);
         tokio::select! {
-            died = joined => match died.context("cannot wait for the workers")? {
-                0 => Ok(()),
-                died => bail!("{died} workers had died, and their sessions with them"),
-            },
+            joined = joined => joined.context("cannot wait for the workers")?,
             () = tokio::time::sleep(grace) => {
-                let left: usize = pulses.iter().map(Pulse::load).sum();
+                let left: usize = bells.iter().map(|bell| bell.load()).sum();
                 bail!("shutdown deadline passed, {left} connections dropped")
             }
-            () = &mut beat => Ok(()),
+            never = &mut ticking => match never {},
         }
     }
+}
+
+fn join(thread: JoinHandle<io::Result<()>>) -> anyhow::Result<()> {
+    let ended =
+        thread.join().map_err(|_| anyhow!("a worker has died, and its sessions with it"))?;
+    ended.context("a worker cannot wait for its sockets")
 }
 
 /// Opens each connection that comes, and hands it to the worker with the fewest: they live long, so
@@ -116,12 +124,12 @@ impl Server {
 async fn accept(listener: &TcpListener, service: &Arc<Service>, workers: &Arc<Vec<Handle>>) {
     let places = Places::new(service.settings.max_connections);
     let mut id = ConnectionId(0);
-    while let Some(((stream, peer), place)) = places.give(next(listener)).await {
+    while let Some(((stream, peer), place)) = places.give(next_client(listener)).await {
         id.0 = id.0.wrapping_add(1);
         let (service, workers) = (Arc::clone(service), Arc::clone(workers));
         tokio::spawn(async move {
-            if let Some(connection) = open(&service, stream, (id, peer), place).await
-                && let Some(worker) = workers.iter().min_by_key(|worker| worker.load())
+            if let Some(connection) = open(&service, stream, id, peer, place).await
+                && let Some(worker) = workers.iter().min_by_key(|worker| worker.bell().load())
             {
                 worker.relay(connection);
             }
@@ -129,8 +137,8 @@ async fn accept(listener: &TcpListener, service: &Arc<Service>, workers: &Arc<Ve
     }
 }
 
-/// The next client.
-async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+/// The next client, whatever comes between.
+pub(crate) async fn next_client(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,

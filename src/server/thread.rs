@@ -16,6 +16,7 @@ use anyhow::Context;
 use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
+use std::convert::Infallible;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 /// How often deadlines are looked at. All of them are seconds long, so that this is fine enough,
 /// and looking through ten thousand takes some microseconds.
@@ -47,14 +49,13 @@ enum Order {
 /// is dropped.
 #[derive(Debug)]
 pub(super) struct Handle {
-    load: Arc<Load>,
+    bell: Arc<Bell>,
     /// `None` only while it is dropped.
     orders: Option<Sender<Order>>,
-    waker: Arc<Waker>,
 }
 
 impl Handle {
-    /// Starts a thread.
+    /// Starts a thread. When it ends, be it that it has died, `ended` is told.
     ///
     /// # Errors
     /// When the system has no thread, no files or no randomness to give.
@@ -62,33 +63,31 @@ impl Handle {
         index: usize,
         settings: &Arc<Settings>,
         watcher: Option<Arc<dyn Watcher>>,
-    ) -> anyhow::Result<(Self, JoinHandle<()>)> {
+        ended: &CancellationToken,
+    ) -> anyhow::Result<(Self, JoinHandle<io::Result<()>>)> {
         let (orders, inbox) = channel();
-        let load = Arc::<Load>::default();
         let worker = Worker::new(Arc::clone(settings), watcher)?;
-        let thread = Thread::new(worker, inbox, Arc::clone(&load));
-        let thread = thread.context("cannot prepare a worker")?;
-        let waker = Arc::clone(&thread.waker);
+        let thread = Thread::new(worker, inbox).context("cannot prepare a worker")?;
+        let bell = Arc::clone(&thread.bell);
+        let ended = ended.clone().drop_guard();
         let running = std::thread::Builder::new()
             .name(format!("worker-{index}"))
-            .spawn(move || thread.run())
+            .spawn(move || {
+                let _ended = ended;
+                thread.run()
+            })
             .context("cannot start a worker")?;
-        Ok((Self { load, orders: Some(orders), waker }, running))
+        Ok((Self { bell, orders: Some(orders) }, running))
     }
 
-    /// The sessions that the worker has, or will have.
-    pub(super) fn load(&self) -> usize {
-        self.load.count()
-    }
-
-    /// The pulse of the worker, which outlives this.
-    pub(super) fn pulse(&self) -> Pulse {
-        Pulse { load: Arc::clone(&self.load), waker: Arc::clone(&self.waker) }
+    /// What wakes the worker.
+    pub(super) const fn bell(&self) -> &Arc<Bell> {
+        &self.bell
     }
 
     /// Hands over a connection.
     pub(super) fn relay(&self, connection: Connection) {
-        self.load.add();
+        self.bell.load.add();
         self.tell(Order::Relay(Box::new(connection)));
     }
 
@@ -98,11 +97,11 @@ impl Handle {
     }
 
     fn tell(&self, order: Order) {
-        // If the thread has died, who joins it will know.
+        // If the thread has died, its server is about to end.
         if let Some(orders) = &self.orders
             && orders.send(order).is_ok()
         {
-            wake(&self.waker);
+            self.bell.ring();
         }
     }
 }
@@ -110,41 +109,40 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.orders = None;
-        wake(&self.waker);
+        self.bell.ring();
     }
 }
 
-/// What makes a worker look at its deadlines.
-///
-/// It is given from outside, because a wait with a time limit makes the system set and stop a timer
-/// at each message, which costs more than the wait.
+/// What a worker's thread and those outside of it share: how many sessions it has, and what wakes it.
 #[derive(Debug)]
-pub(super) struct Pulse {
-    load: Arc<Load>,
-    waker: Arc<Waker>,
+pub(super) struct Bell {
+    load: Load,
+    waker: Waker,
 }
 
-impl Pulse {
-    /// Keeps workers ticking, for ever.
-    pub(super) async fn beat(pulses: &[Self]) {
-        let mut interval = tokio::time::interval(TICK);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            interval.tick().await;
-            let busy = pulses.iter().filter(|pulse| pulse.load() > 0);
-            busy.for_each(|pulse| wake(&pulse.waker));
-        }
-    }
-
-    /// The sessions that the worker still has.
+impl Bell {
+    /// The sessions that the worker has, or will have.
     pub(super) fn load(&self) -> usize {
         self.load.count()
     }
+
+    fn ring(&self) {
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "cannot wake a worker");
+        }
+    }
 }
 
-fn wake(waker: &Waker) {
-    if let Err(error) = waker.wake() {
-        tracing::error!(%error, "cannot wake a worker");
+/// Makes workers look at their deadlines, for ever.
+///
+/// They are woken from outside, because a wait with a time limit makes the system set and stop a
+/// timer at each message, which costs more than the wait.
+pub(super) async fn tick(bells: &[Arc<Bell>]) -> Infallible {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        bells.iter().filter(|bell| bell.load() > 0).for_each(|bell| bell.ring());
     }
 }
 
@@ -153,12 +151,11 @@ fn wake(waker: &Waker) {
 struct Thread {
     worker: Worker,
     poll: Poll,
-    /// Held here too: what was woken for is lost with the last of them.
-    waker: Arc<Waker>,
+    /// Held here too: what was rung for is lost with the last of them.
+    bell: Arc<Bell>,
     orders: Receiver<Order>,
     /// Whether there may be more orders.
     ordered: bool,
-    load: Arc<Load>,
     seats: Slab<Seat>,
     /// Who was interrupted, to let the others have their turn.
     interrupted: Vec<usize>,
@@ -174,30 +171,31 @@ struct Seat {
 }
 
 impl Thread {
-    fn new(worker: Worker, orders: Receiver<Order>, load: Arc<Load>) -> anyhow::Result<Self> {
+    fn new(worker: Worker, orders: Receiver<Order>) -> io::Result<Self> {
         let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), CALL)?;
         Ok(Self {
             worker,
-            waker: Arc::new(Waker::new(poll.registry(), CALL)?),
             poll,
+            bell: Arc::new(Bell { load: Load::default(), waker }),
             orders,
             ordered: true,
-            load,
             seats: Slab::new(),
             interrupted: Vec::new(),
         })
     }
 
-    fn run(mut self) {
+    /// Serves until it is not wanted any more.
+    ///
+    /// # Errors
+    /// When the system does not let it wait for its sockets.
+    fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         while self.ordered || !self.seats.is_empty() {
             let patience = (!self.interrupted.is_empty()).then_some(Duration::ZERO);
-            if let Err(error) = self.poll.poll(&mut events, patience)
-                && error.kind() != io::ErrorKind::Interrupted
-            {
-                // The table of the system is gone: nothing could be served any more.
-                tracing::error!(%error, "a worker cannot wait for its sockets");
-                return;
+            match self.poll.poll(&mut events, patience) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
             }
             self.worker.look_at_the_clock();
             let mut interrupted = std::mem::take(&mut self.interrupted);
@@ -221,6 +219,7 @@ impl Thread {
                 self.advance_all(|seat| seat.deadline <= now);
             }
         }
+        Ok(())
     }
 
     /// Takes a change of a socket.
@@ -243,7 +242,7 @@ impl Thread {
             Ok(Next::Wait) => {}
             Ok(Next::Turn) => self.interrupted.push(index),
             Ok(Next::Over) | Err(_) => {
-                self.seats.remove(index).relay.end(&self.worker, &self.load);
+                self.seats.remove(index).relay.end(&self.worker, &self.bell.load);
             }
         }
     }
@@ -269,7 +268,7 @@ impl Thread {
         // A fault of ours must not end the sessions beside it.
         let relay = catch_unwind(AssertUnwindSafe(|| Relay::new(connection, &mut self.worker)));
         let Ok(relay) = relay else {
-            self.load.remove();
+            self.bell.load.remove();
             return;
         };
         let entry = self.seats.vacant_entry();
@@ -277,7 +276,7 @@ impl Thread {
         let seat = entry.insert(Seat { relay: Box::new(relay), deadline });
         if let Err(error) = seat.relay.register(self.poll.registry(), tokens_of(index)) {
             tracing::warn!(%error, "connection dropped");
-            self.seats.remove(index).relay.end(&self.worker, &self.load);
+            self.seats.remove(index).relay.end(&self.worker, &self.bell.load);
             return;
         }
         self.advance(index);

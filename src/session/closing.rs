@@ -171,7 +171,7 @@ mod tests {
             ((Closed, Told), Lost, (false, none), (Closed, Told)),
         ];
         for ((speaker, other), ending, (tell_speaker, tell_other), after) in table {
-            for side in [Side::Client, Side::Backend] {
+            for side in Side::BOTH {
                 let mut closing = Closing::default();
                 closing.phases[side] = speaker;
                 closing.phases[side.other()] = other;

@@ -253,7 +253,7 @@ impl Session {
             return self.begin_leave(Cause::Idle, turn.limits.close, turn, out);
         }
         // Whoever has not answered by now will not.
-        for side in [Side::Client, Side::Backend] {
+        for side in Side::BOTH {
             match self.closing.phases[side] {
                 Phase::Open => self.tell(side, Some(&GOING_AWAY), turn, out),
                 Phase::Heard => {
@@ -411,7 +411,7 @@ impl Session {
 
     /// Says farewell to each side whose message is at its end.
     fn take_leave(&mut self, turn: &mut Turn<'_>, out: &mut Sides<Outbox<'_>>) {
-        for side in [Side::Client, Side::Backend] {
+        for side in Side::BOTH {
             if !self.in_message(side) && self.closing.phases[side] == Phase::Open {
                 self.tell(side, Some(&GOING_AWAY), turn, out);
                 self.closing.told(side);

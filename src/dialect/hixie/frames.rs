@@ -12,10 +12,10 @@ use crate::fault::Fault;
 use crate::wire::utf8::Validator;
 use memchr::memchr;
 
-const TEXT: u8 = 0x00;
-const LENGTH: u8 = 0x80;
-const CLOSE: u8 = 0xff;
-const TEXT_END: u8 = 0xff;
+pub(crate) const TEXT: u8 = 0x00;
+pub(crate) const LENGTH: u8 = 0x80;
+pub(crate) const CLOSE: u8 = 0xff;
+pub(crate) const TEXT_END: u8 = 0xff;
 /// The whole closing handshake of draft 76, one way.
 pub const CLOSE_FRAME: [u8; 2] = [CLOSE, 0x00];
 
