@@ -88,6 +88,8 @@ pub struct Able {
     /// Binary messages: that its peers are told to deliver, and of a length that need not be known
     /// when they begin.
     pub binary: bool,
+    /// Messages in several frames.
+    pub fragments: bool,
     /// Ping and pong.
     pub ping: bool,
     /// Close codes and reasons.

@@ -1,8 +1,8 @@
 //! The vocabulary of opening handshakes: what a client offers, what a server answers, and how
 //! either can fail. Each dialect reads and writes these and knows no other dialect.
 
-use crate::wire::grammar;
 use crate::wire::head::{self, Fields};
+use crate::wire::{body, grammar};
 use std::collections::HashSet;
 
 /// A header field, in the case it came in.
@@ -14,7 +14,7 @@ pub struct Offer {
     /// The request target in origin form, byte for byte; towards Hixie clients it may hold raw
     /// spaces.
     pub target: Vec<u8>,
-    /// The `Host` field, byte for byte.
+    /// The `Host` field, byte for byte, or the host of a target in absolute form.
     pub host: Vec<u8>,
     /// The origin, byte for byte; it is not always one (`null`, `file://`, a bare host).
     pub origin: Option<Vec<u8>>,
@@ -94,6 +94,9 @@ pub enum Refusal {
     /// Not a GET with `Upgrade: websocket` and `Connection: upgrade`.
     #[error("not a WebSocket request")]
     NotWebSocket,
+    /// An opening of HTTP/1.0.
+    #[error("WebSocket needs HTTP/1.1")]
+    HttpVersion,
     /// A version that is not spoken, or one whose fields are missing.
     #[error("unsupported WebSocket version")]
     Version,
@@ -106,7 +109,14 @@ pub enum Refusal {
     /// A body, or a length that a WebSocket request cannot have.
     #[error("request announces a body")]
     Body,
-    /// The target is not in origin form, or holds what only Hixie clients may send.
+    /// It is not certain where the body of a plain request ends.
+    #[error(transparent)]
+    Framing(#[from] body::Fault),
+    /// A method that only a forward proxy has.
+    #[error("CONNECT is for forward proxies")]
+    Connect,
+    /// The target is neither in origin form nor, but for Hixie clients, in absolute form; or it holds
+    /// what only Hixie clients may send.
     #[error("malformed request target")]
     Target,
     /// No `Host`, or one that cannot be reflected.
@@ -135,6 +145,10 @@ impl Refusal {
         match self {
             Self::HeadTooLong | Self::Head(head::Fault::TooManyFields) => 431,
             Self::NotWebSocket | Self::Version | Self::NotAccepted => 426,
+            // RFC 9112 section 6.1: "A server that receives a request message with a transfer coding
+            // it does not understand SHOULD respond with 501".
+            Self::Connect | Self::Framing(body::Fault::UnknownCoding) => 501,
+            Self::Head(head::Fault::Version) => 505,
             _ => 400,
         }
     }
@@ -194,9 +208,9 @@ pub enum Failure {
     },
 }
 
-/// The fields of a head that concern the other end: all but those of this hop (RFC 9110 section
-/// 7.6.1), of the WebSocket handshake, and the empty ones, which some old peers cannot read.
-pub fn end_to_end(fields: &Fields<'_>) -> Vec<Field> {
+/// Whether a field concerns the other end: not this hop (RFC 9110 section 7.6.1), nor the WebSocket
+/// handshake.
+pub fn is_end_to_end(name: &str) -> bool {
     const OF_THIS_HOP: [&str; 13] = [
         "connection",
         "content-length",
@@ -212,21 +226,29 @@ pub fn end_to_end(fields: &Fields<'_>) -> Vec<Field> {
         "transfer-encoding",
         "upgrade",
     ];
+    let lower = name.to_ascii_lowercase();
+    !OF_THIS_HOP.contains(&lower.as_str())
+        && !lower.starts_with("sec-websocket-")
+        && !lower.starts_with("websocket-")
+}
+
+/// The fields of a head that concern the other end, but for those that `Connection` names and the
+/// empty ones, which some old peers cannot read.
+pub fn end_to_end(fields: &Fields<'_>) -> Vec<Field> {
     let nominated: HashSet<String> = fields
         .all("connection")
         .filter_map(grammar::token_list)
         .flatten()
         .map(str::to_ascii_lowercase)
+        // What a front proxy says of a client is not the client's to take out.
+        .filter(|name| name != "forwarded" && !name.starts_with("x-forwarded-"))
         .collect();
     fields
         .iter()
         .filter(|(name, value)| {
-            let lower = name.to_ascii_lowercase();
             !value.is_empty()
-                && !OF_THIS_HOP.contains(&lower.as_str())
-                && !lower.starts_with("sec-websocket-")
-                && !lower.starts_with("websocket-")
-                && !nominated.contains(&lower)
+                && is_end_to_end(name)
+                && !nominated.contains(&name.to_ascii_lowercase())
         })
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
@@ -243,4 +265,59 @@ pub fn write_field(name: &str, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// The header fields of a request or a response, whatever keeps them.
+pub trait Headers: Send + Sync {
+    /// All values of a field, in order; the name is matched without regard to case.
+    fn all(&self, name: &str) -> Vec<&[u8]>;
+
+    /// Takes all fields of a name out.
+    fn remove(&mut self, name: &str);
+
+    /// Puts a field behind the others.
+    fn add(&mut self, name: &str, value: Vec<u8>);
+
+    /// Puts a field in the place of all of that name.
+    fn set(&mut self, name: &str, value: Vec<u8>) {
+        self.remove(name);
+        self.add(name, value);
+    }
+}
+
+/// The first value of a field; empty where there is none.
+pub fn first(headers: &dyn Headers, name: &str) -> Vec<u8> {
+    headers.all(name).first().copied().unwrap_or_default().to_vec()
+}
+
+impl Headers for Vec<Field> {
+    fn all(&self, name: &str) -> Vec<&[u8]> {
+        let same = self.iter().filter(|field| field.0.eq_ignore_ascii_case(name));
+        same.map(|(_, value)| value.as_slice()).collect()
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.retain(|field| !field.0.eq_ignore_ascii_case(name));
+    }
+
+    fn add(&mut self, name: &str, value: Vec<u8>) {
+        self.push((name.to_owned(), value));
+    }
+
+    /// The new field stands where the first of the old ones stood, for old peers know an order.
+    fn set(&mut self, name: &str, value: Vec<u8>) {
+        let mut new = Some((name.to_owned(), value));
+        self.retain_mut(|field| {
+            if !field.0.eq_ignore_ascii_case(name) {
+                return true;
+            }
+            let first = new.take();
+            let kept = first.is_some();
+            if let Some(first) = first {
+                *field = first;
+            }
+            kept
+        });
+        self.extend(new);
+    }
 }

@@ -32,14 +32,19 @@
 //! | [`anatomy`] | yes | bytes of the wire taken apart and named, for a person |
 //! | [`codec`] | | the dialects for other programs, with `Framed` |
 //! | [`config`] | | the checked settings |
+//! | [`net`] | | connections: listeners, TLS, the one type of stream |
 //! | [`watch`] | | who sees the bytes and the facts of connections |
+//! | `telemetry` | | the access log, the metrics, word to systemd |
 //! | `worker` | | what the sessions of one thread share |
-//! | [`proxy`] | | the way of one connection: open, find the backend, relay |
-//! | [`server`] | | listener, workers, shutdown |
+//! | `upstream` | | backends at run time: which server, how it is reached, what is known of it |
+//! | [`proxy`] | | the way of one connection: open, find the route, pass or relay |
+//! | `admin` | | metrics, health and reload over HTTP |
+//! | [`server`] | | listeners, workers, shutdown |
 //! | [`inspect`] | | a watcher that takes the bytes apart and tells listeners |
 //! | `demo` | | the demo: backends, clients, the terminal, the page |
 //! | [`cli`] | | the command line |
 
+mod admin;
 pub mod anatomy;
 pub mod cli;
 pub mod codec;
@@ -51,9 +56,12 @@ pub mod fault;
 pub mod handshake;
 pub mod inspect;
 pub mod limits;
+pub mod net;
 pub mod proxy;
 pub mod server;
 pub mod session;
+mod telemetry;
+mod upstream;
 pub mod watch;
 pub mod wire;
 mod worker;

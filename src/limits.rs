@@ -29,19 +29,15 @@ pub const ANSWERS_WATER: usize = 512 * 1024;
 /// The bounds of one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// The head of a request or a response, in bytes. 16 KiB hold the cookies of any browser.
-    pub head: usize,
     /// A message that streams through, in bytes.
     pub streamed: u64,
-    /// A message that has to be collected before it can leave (binary in fragments towards Hixie),
-    /// in bytes of memory.
+    /// A message that has to be collected before it can leave (binary in fragments towards Hixie, any
+    /// towards a backend that is to get no fragments), in bytes of memory.
     pub collected: usize,
-    /// From the accepted connection to the end of the client's head; and again, once the backend
-    /// has answered, to the end of key3.
-    pub handshake: Millis,
     /// From the connection attempt to the backend's answer.
     pub backend_handshake: Millis,
-    /// Without a byte from either side. Old clients have no ping and may rightly be silent.
+    /// Without anything said by either side; an answer to a ping of the proxy is nothing. Old clients
+    /// have no ping and may rightly be silent.
     pub idle: Millis,
     /// From our closing handshake to the peer's. Some old peers never answer, and notice the end
     /// only when the connection ends.
@@ -59,10 +55,8 @@ impl Default for Limits {
     fn default() -> Self {
         const SECOND: Millis = 1000;
         Self {
-            head: 16 * 1024,
             streamed: 4 << 30,
             collected: 1 << 20,
-            handshake: 10 * SECOND,
             backend_handshake: 10 * SECOND,
             idle: 3600 * SECOND,
             close: 2 * SECOND,

@@ -6,9 +6,9 @@
 
 use crate::dialect::Dialect;
 use crate::event::Side;
+use crate::net::Peer;
 use crate::session::fact::Fact;
 use std::fmt;
-use std::net::SocketAddr;
 
 /// The number of a connection. A server counts its connections from 1, and begins anew only after
 /// four thousand million of them.
@@ -21,7 +21,7 @@ pub struct ConnectionId(pub u32);
 /// wait for, the connections wait for. Of one connection they come in order.
 pub trait Watcher: fmt::Debug + Send + Sync {
     /// A client has connected.
-    fn opened(&self, id: ConnectionId, peer: SocketAddr);
+    fn opened(&self, id: ConnectionId, peer: Peer);
 
     /// What a side speaks. Of the client it is known behind the head of its request. Of the backend
     /// it is told before each attempt, which is a new connection to it.
@@ -49,7 +49,7 @@ pub(crate) struct Watched<'w> {
 }
 
 impl Watched<'_> {
-    pub(crate) fn opened(self, peer: SocketAddr) {
+    pub(crate) fn opened(self, peer: Peer) {
         if let Some(watcher) = self.watcher {
             watcher.opened(self.id, peer);
         }

@@ -1,22 +1,42 @@
 //! The program as its user meets it: arguments, exit codes, log lines, signals.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 #![expect(dead_code, reason = "the module is shared with other tests, which use the rest")]
 
 #[path = "proxy/program.rs"]
 mod program;
 
 use program::Program;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Output};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 /// What a socket waits for at most; nothing here takes as long.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Runs the program to its end. One that does not end is stopped, and fails the test.
 fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_hybridge")).args(arguments).output().unwrap()
+    let child = Command::new(env!("CARGO_BIN_EXE_hybridge"))
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id = Pid::from_child(&child);
+    let (ended, end) = channel();
+    thread::spawn(move || ended.send(child.wait_with_output()));
+    end.recv_timeout(DEADLINE)
+        .unwrap_or_else(|_| {
+            kill_process(id, Signal::KILL).unwrap();
+            panic!("does not end: {arguments:?}")
+        })
+        .unwrap()
 }
 
 fn listen() -> (TcpListener, SocketAddr) {
@@ -34,12 +54,15 @@ fn tells_what_it_is() {
     let help = run(&["--help"]);
     assert!(help.status.success());
     let help = String::from_utf8(help.stdout).unwrap();
-    assert!(help.contains("serve") && help.contains("Exit codes"), "{help}");
+    for word in ["serve", "check", "Exit codes"] {
+        assert!(help.contains(word), "no {word} in {help}");
+    }
     let help = run(&["serve", "--help"]);
     let help = String::from_utf8(help.stdout).unwrap();
     for option in ["--listen", "--backend", "--backend-dialect", "--accept", "--binary", "--host"] {
         assert!(help.contains(option), "no {option} in {help}");
     }
+    assert!(help.contains("--config"), "{help}");
 }
 
 #[test]
@@ -52,7 +75,7 @@ fn arguments_that_make_no_sense() {
         vec!["serve"],
         vec!["serve", "--listen", "here", "--backend", "ws://a"],
         vec!["serve", "--listen", "127.0.0.1:0", "--backend", "http://a"],
-        vec!["serve", "--listen", "127.0.0.1:0", "--backend", "wss://a"],
+        vec!["serve", "--listen", "127.0.0.1:0", "--backend", "wss://"],
         vec!["serve", "--listen", "127.0.0.1:0", "--backend", "ws://a/path"],
         with(&["--backend-dialect", "hybi-06"]),
         with(&["--accept", "rfc6455,hixie-77"]),
@@ -60,6 +83,9 @@ fn arguments_that_make_no_sense() {
         with(&["--host", "a/b"]),
         with(&["--max-connections", "many"]),
         with(&["--log-format", "xml"]),
+        with(&["--config", "hybridge.toml"]),
+        vec!["serve", "--config", "hybridge.toml", "--tunnel"],
+        vec!["check"],
     ] {
         let output = run(&arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -75,6 +101,51 @@ fn an_address_in_use() {
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains(&address), "the address is not named: {error}");
+}
+
+/// Serves as a file has it, log lines in JSON included.
+#[test]
+fn a_configuration_file() {
+    let (listener, backend) = listen();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("a_configuration_file.toml");
+    let text = format!(
+        "log.format = \"json\"\n\n\
+         [[listener]]\nname = \"web\"\naddress = [\"127.0.0.1:0\"]\n\n\
+         [[backend]]\nname = \"old\"\ndialect = \"hixie-75\"\n\
+         server = [{{ url = \"ws://{backend}\" }}]\n\n\
+         [[route]]\nname = \"all\"\nbackend = \"old\"\n\n\
+         [[route]]\nname = \"never\"\nrespond = {{ status = 404 }}\n"
+    );
+    fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hybridge"));
+    command.args(["serve", "--config", file.to_str().unwrap()]);
+    let mut program = Program::start(command);
+    assert!(program.log.read.iter().any(|line| line.contains("\"listener\":\"web\"")));
+    assert!(program.log.read.iter().any(|line| line.contains("is never taken")));
+    let (mut at_client, mut at_backend) = session(&program, &listener, "/");
+    at_client.write_all(b"\0one\xff").unwrap();
+    assert_eq!(until(&mut at_backend, b"one\xff"), b"\0one\xff");
+    drop((at_client, at_backend));
+    program.access_log.with("close");
+    program.signal(Signal::TERM);
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(program.log.read.iter().all(|line| json::is_object(line)), "{:#?}", program.log.read);
+}
+
+/// What `hybridge check` says of it, and no server.
+#[test]
+fn a_configuration_file_with_mistakes() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("with_mistakes.toml");
+    fs::write(&file, "workers = 0\n[lgo]\n").unwrap();
+    let file = file.to_str().unwrap();
+    let (serve, check) = (run(&["serve", "-c", file]), run(&["check", "-c", file]));
+    assert_eq!((serve.status.code(), check.status.code()), (Some(1), Some(1)));
+    assert_eq!(serve.stderr, check.stderr);
+    assert_eq!(String::from_utf8(serve.stderr).unwrap().lines().count(), 2);
+    let missing = run(&["serve", "-c", "/nowhere/hybridge.toml"]);
+    assert_eq!(missing.status.code(), Some(1));
+    let said = String::from_utf8(missing.stderr).unwrap();
+    assert_eq!(said, "/nowhere/hybridge.toml: no such file\n");
 }
 
 /// A session of Hixie-76 with a Hixie-75 backend, which takes no computing.
@@ -128,7 +199,7 @@ fn a_session_is_one_json_line() {
     drop(at_backend);
     assert_eq!(rest(&mut at_client), b"\xff\0");
     drop(at_client);
-    let line = program.line_with("session ended");
+    let line = program.access_log.with("\"event\":\"close\"");
     for part in [
         "\"client\":\"hixie-76\"",
         "\"backend\":\"hixie-75\"",
@@ -146,10 +217,10 @@ fn a_session_is_one_json_line() {
     let mut wire = TcpStream::connect(program.address).unwrap();
     wire.write_all(b"nonsense \"\\\x7f\xff\r\n\r\n").unwrap();
     assert!(rest(&mut wire).starts_with(b"HTTP/1.1 400 "));
-    program.line_with("handshake refused");
+    program.access_log.with("\"event\":\"refused\"");
     program.signal(Signal::TERM);
     assert_eq!(program.wait().code(), Some(0));
-    for line in &program.lines {
+    for line in program.log.read.iter().chain(&program.access_log.read) {
         assert!(json::is_object(line), "not one JSON object: {line}");
         assert!(!line.contains("secret"), "the query is in the log: {line}");
     }
@@ -174,11 +245,54 @@ fn a_signal_closes_the_sessions() {
             client.shutdown(std::net::Shutdown::Write).unwrap();
         }
         assert_eq!(program.wait().code(), Some(0));
-        let ended = program.lines.iter().filter(|line| line.contains("session ended"));
-        assert_eq!(ended.clone().count(), 2, "{:#?}", program.lines);
+        let ended =
+            program.access_log.read.iter().filter(|line| line.contains("\"event\":\"close\""));
+        assert_eq!(ended.clone().count(), 2, "{:#?}", program.access_log.read);
         assert!(ended.into_iter().all(|line| line.contains("\"how\":\"shutdown\"")));
         TcpListener::bind(program.address).expect("the port is free again");
     }
+}
+
+/// What logrotate sends: the access log goes on, wherever it is.
+#[test]
+fn a_signal_opens_the_access_log_again() {
+    let (listener, backend) = listen();
+    let mut program = Program::serve(backend, &["--backend-dialect", "hixie-75"]);
+    program.signal(Signal::USR1);
+    program.line_with("access log opened again");
+    let session = session(&program, &listener, "/");
+    program.access_log.with("\"event\":\"open\"");
+    drop(session);
+    program.access_log.with("\"event\":\"close\"");
+}
+
+/// What a unit of `Type=notify` with `WatchdogSec=` hears (`sd_notify(3)`).
+#[test]
+fn systemd_is_told() {
+    let (_listener, backend) = listen();
+    let folder = std::env::temp_dir().join(format!("hybridge-notify-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("notify.sock");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(DEADLINE)).unwrap();
+    let hear = || {
+        let mut message = [0; 512];
+        let length = manager.recv(&mut message).unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    };
+    let until = |word: &str| while !hear().contains(word) {};
+    let backend = format!("ws://{backend}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hybridge"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--backend", &backend])
+        .envs([("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "1000000")]);
+    let mut program = Program::start(command);
+    assert_eq!(hear(), "READY=1\n", "nothing comes before it");
+    until("WATCHDOG=1");
+    program.signal(Signal::TERM);
+    until("STOPPING=1");
+    assert_eq!(program.wait().code(), Some(0));
+    fs::remove_dir_all(&folder).unwrap();
 }
 
 /// A second signal does not wait for anybody.
@@ -191,7 +305,7 @@ fn a_second_signal_ends_it_at_once() {
     program.line_with("shutting down");
     program.signal(Signal::TERM);
     assert_eq!(program.wait().code(), Some(0));
-    assert!(program.lines.iter().any(|line| line.contains("second signal")));
+    assert!(program.log.read.iter().any(|line| line.contains("second signal")));
     drop(deaf);
 }
 

@@ -1,4 +1,5 @@
-//! What the log of the real program promises of a session and of a refused handshake, in JSON.
+//! What the access log of the real program promises of a session and of a refused handshake, in JSON,
+//! and what its own log tells beside it.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,6 +20,8 @@ use peers::hixie::Hixie;
 use peers::wire::{Ended, Wire, nobody};
 use peers::{Kind, Offer, Peer, Reply, Said};
 use program::Program;
+use rustix::process::Signal;
+use std::process::Command;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -51,6 +54,10 @@ async fn in_time<T>(conversation: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, conversation).await.expect("a conversation in time")
 }
 
+const OPEN: &str = "\"event\":\"open\"";
+const CLOSE: &str = "\"event\":\"close\"";
+const REFUSED: &str = "\"event\":\"refused\"";
+
 /// Asserts that a line has all of these parts.
 fn holds(line: &str, parts: &[&str]) {
     for part in parts {
@@ -78,9 +85,11 @@ async fn binary_is_warned_of_once_and_counted() {
         assert_eq!(client.hear().await, Said::close(1000, ""));
     })
     .await;
-    let line = program.line_with("session ended");
-    holds(&line, &["\"level\":\"INFO\"", "\"messages_up\":3", "\"binary_lost\":2"]);
-    let warnings: Vec<_> = program.lines.iter().filter(|line| line.contains("WARN")).collect();
+    let line = program.access_log.with(CLOSE);
+    holds(&line, &["\"messages_up\":3", "\"binary_lost\":2"]);
+    program.signal(Signal::TERM);
+    assert!(program.wait().success());
+    let warnings: Vec<_> = program.log.read.iter().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{warnings:#?}");
     holds(
         warnings[0],
@@ -105,7 +114,7 @@ async fn a_fault_has_its_name_in_the_line() {
         backend.say(&[Said::Close(None)]).await;
     })
     .await;
-    let line = program.line_with("session ended");
+    let line = program.access_log.with(CLOSE);
     let parts = [
         "\"ended_by\":\"client\"",
         "\"how\":\"fault\"",
@@ -127,7 +136,7 @@ async fn refused(program: &mut Program, request: &str, status: &str) -> String {
         assert_eq!(ended, Ended::Fin);
     })
     .await;
-    program.line_with("handshake refused")
+    program.access_log.with(REFUSED)
 }
 
 #[tokio::test]
@@ -143,13 +152,16 @@ async fn a_refusal_has_its_status_and_its_reason_in_the_line() {
     };
     let line = refused(&mut program, &request("Host: b\r\n"), "400").await;
     let reason = "\"reason\":\"doubled header field Host\"";
-    holds(&line, &["\"level\":\"INFO\"", "\"status\":400", reason]);
+    holds(&line, &["\"status\":400", reason]);
     let line = refused(&mut program, &request(""), "502").await;
     let reason = "\"reason\":\"backend: cannot connect: ";
-    let asked = ["\"dialect\":\"rfc6455\"", "\"path\":\"/chat\""];
-    holds(&line, &["\"level\":\"WARN\"", "\"status\":502", reason]);
+    let asked = ["\"client\":\"rfc6455\"", "\"path\":\"/chat\"", "\"route\":\"main\""];
+    holds(&line, &["\"status\":502", reason]);
     holds(&line, &asked);
-    assert!(!program.lines.iter().any(|line| line.contains("secret")), "{:#?}", program.lines);
+    // What the operator can mend is told in the log of the program too; the client's fault is not.
+    let line = program.line_with("handshake refused");
+    holds(&line, &["\"level\":\"WARN\"", "\"status\":502", reason]);
+    tells_no_secret(&program);
 }
 
 #[tokio::test]
@@ -166,7 +178,7 @@ async fn a_message_that_was_cut_is_counted() {
         assert!(rest.is_empty(), "neither an end of the frame nor a close: {rest:?}");
     })
     .await;
-    let line = program.line_with("session ended");
+    let line = program.access_log.with(CLOSE);
     let parts = [
         "\"messages_cut\":1",
         "\"messages_down\":0",
@@ -189,7 +201,90 @@ async fn a_raw_space_is_escaped_and_the_query_is_left_out() {
         assert_eq!(client.hear().await, Said::Close(None));
     })
     .await;
-    let line = program.line_with("session ended");
+    let line = program.access_log.with(CLOSE);
     holds(&line, &["\"path\":\"/a%20room/b\""]);
-    assert!(!program.lines.iter().any(|line| line.contains("secret")), "{:#?}", program.lines);
+    tells_no_secret(&program);
+}
+
+fn tells_no_secret(program: &Program) {
+    let mut lines = program.log.read.iter().chain(&program.access_log.read);
+    assert!(!lines.any(|line| line.contains("secret")), "{program:#?}");
+}
+
+/// An opening of RFC 6455 by hand, for fields of our choice.
+async fn by_hand(program: &Program, fields: &str) -> Wire {
+    let mut client = Wire::connect(program.address).await;
+    client
+        .write(&format!(
+            "GET /chat?secret=1 HTTP/1.1\r\nHost: old.example\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
+        ))
+        .await;
+    client
+}
+
+#[tokio::test]
+async fn a_session_has_a_line_when_it_opens_and_one_when_it_has_closed() {
+    let (mut program, listener) = start().await;
+    let server = format!("\"server\":\"ws://{}\"", listener.local_addr().unwrap());
+    in_time(async {
+        let user_agent = "User-Agent: Mozilla/5.0 (\"x\\y\")\u{202e}\r\nCookie: id=secret\r\n";
+        let opening = by_hand(&program, user_agent);
+        let (mut client, mut backend) = tokio::join!(opening, accept(&listener));
+        client.until(b"\r\n\r\n").await.unwrap();
+        backend.say(&[Said::text("four")]).await;
+        assert_eq!(client.take(6).await.unwrap(), b"\x81\x04four");
+        // The masked close 4000 of a client.
+        client.write(b"\x88\x82\0\0\0\0\x0f\xa0").await;
+        assert_eq!(backend.hear().await, Said::Close(None));
+        backend.say(&[Said::Close(None)]).await;
+        assert_eq!(client.take(4).await.unwrap(), b"\x88\x02\x0f\xa0");
+    })
+    .await;
+    let (open, close) = (program.access_log.with(OPEN), program.access_log.with(CLOSE));
+    let who = [
+        "\"peer\":\"127.0.0.1:",
+        "\"listener\":\"main\"",
+        "\"route\":\"main\"",
+        "\"host\":\"old.example\"",
+        "\"path\":\"/chat\"",
+        &server,
+        "\"user_agent\":\"Mozilla/5.0 (\\\"x\\\\y\\\")\\\\xe2\\\\x80\\\\xae\"",
+        "\"client\":\"rfc6455\"",
+        "\"backend\":\"hixie-76\"",
+    ];
+    holds(&open, &who);
+    holds(&close, &who);
+    let how = [
+        "\"messages_down\":1",
+        "\"bytes_down\":4",
+        "\"client_close\":\"4000\"",
+        "\"backend_close\":\"none\"",
+        "\"ended_by\":\"client\"",
+        "\"how\":\"close\"",
+        "\"duration_ms\":",
+    ];
+    holds(&close, &how);
+    tells_no_secret(&program);
+}
+
+#[tokio::test]
+async fn a_line_of_text_is_one_line_whatever_a_client_sends() {
+    let (_held, address) = nobody();
+    let mut program = Program::start({
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hybridge"));
+        let backend = format!("ws://{address}");
+        command.args(["serve", "--listen", "127.0.0.1:0", "--backend", &backend]);
+        command
+    });
+    in_time(async {
+        let forged = "User-Agent: x\" refused reason=forged\u{9b}2J\r\n";
+        let (response, _) = by_hand(&program, forged).await.rest().await;
+        assert!(response.starts_with(b"HTTP/1.1 502 "));
+    })
+    .await;
+    let line = program.access_log.with(" refused ");
+    holds(&line, &["user_agent=\"x\\\" refused reason=forged\\\\xc2\\\\x9b2J\"", " status=502 "]);
+    assert_eq!(program.access_log.read.len(), 1, "{:#?}", program.access_log.read);
 }

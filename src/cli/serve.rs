@@ -1,33 +1,54 @@
-//! `hybridge serve`: the proxy in front of one backend.
+//! `hybridge serve`: the proxy, as a configuration file has it or in front of one backend.
 
-use super::signals::until_stopped;
-use crate::config::{BackendUrl, HostPolicy, Settings};
-use crate::dialect::{self, Dialect};
-use crate::limits::Limits;
+use super::logs;
+use super::reloading::Reloading;
+use super::signals::{obey, until_stopped};
+use crate::admin::Reload;
+use crate::config::Settings;
+use crate::config::load::Loaded;
+use crate::config::route::Mode;
+use crate::config::server_url::ServerUrl;
+use crate::config::values::{Address, BackendDialect, HostPolicy};
+use crate::dialect::Dialect;
+use crate::net::activation;
 use crate::server::Server;
 use crate::session::translate::BinaryPolicy;
-use crate::worker::load::TURNED_AWAY;
+use crate::telemetry::notify;
+use anyhow::bail;
 use clap::ValueEnum;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{Write, stderr};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::str::FromStr;
-use std::thread::available_parallelism;
+use std::path::PathBuf;
+use std::process::ExitCode;
 use tokio::runtime::Builder;
-
-/// Files that are open beside the two of each connection: clients that are told 503, the runtimes
-/// of the workers, the listener, the standard streams.
-const OTHER_FILES: u64 = TURNED_AWAY as u64 + 128;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// The configuration file; it stands for all other options.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "OneLine")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    one_line: Option<OneLine>,
+}
+
+/// One listener, one backend.
+#[derive(Debug, clap::Args)]
+struct OneLine {
     /// Where clients connect; port 0 lets the system choose one, which is logged.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", required = false, required_unless_present = "config")]
     listen: SocketAddr,
 
     /// Where the sessions go.
-    #[arg(long, value_name = "ws://HOST:PORT")]
-    backend: BackendUrl,
+    #[arg(
+        long,
+        value_name = "ws://HOST:PORT",
+        required = false,
+        required_unless_present = "config"
+    )]
+    backend: ServerUrl,
 
     /// What the backend speaks: rfc6455, hybi-08, hybi-07, hixie-76, hixie-75; or auto, which tries
     /// the newest first and remembers what worked.
@@ -57,17 +78,6 @@ pub(super) struct Args {
     max_connections: Option<NonZeroUsize>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct BackendDialect(Option<Dialect>);
-
-impl FromStr for BackendDialect {
-    type Err = dialect::UnknownDialect;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        if name == "auto" { Ok(Self(None)) } else { Ok(Self(Some(name.parse()?))) }
-    }
-}
-
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Binary {
     /// Hixie length frames, which draft 76 tells browsers to discard.
@@ -92,58 +102,91 @@ impl From<Binary> for BinaryPolicy {
 }
 
 /// Serves until SIGTERM or SIGINT; a second signal ends the process at once.
-pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let settings = settings(args);
-    let runtime =
-        Builder::new_multi_thread().worker_threads(settings.workers).enable_all().build()?;
-    let result = runtime.block_on(serve(settings));
-    // What has not ended by now is not waited for.
-    runtime.shutdown_background();
-    result
-}
-
-async fn serve(settings: Settings) -> anyhow::Result<()> {
-    let (backend, dialect) = (settings.backend.authority.clone(), settings.backend_dialect);
-    let server = Server::bind(settings).await?;
-    tracing::info!(
-        address = %server.local_addr(),
-        %backend,
-        dialect = dialect.map_or("auto", Dialect::name),
-        "listening"
-    );
-    until_stopped(|order| server.run(order)).await
-}
-
-fn settings(args: &Args) -> Settings {
-    let files = raise_file_limit();
-    let possible = usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX);
-    let wanted = args.max_connections.map_or(possible, NonZeroUsize::get);
-    if wanted > possible {
-        tracing::warn!(wanted, possible, "the limit of open files allows fewer connections");
-    }
-    Settings {
-        listen: args.listen,
-        backend: args.backend.clone(),
-        backend_dialect: args.backend_dialect.0,
-        accept: if args.accept.is_empty() { dialect::ALL.to_vec() } else { args.accept.clone() },
-        host: args.host.clone(),
-        tunnel: args.tunnel,
-        binary: args.binary.into(),
-        limits: Limits::default(),
-        max_connections: wanted.min(possible.max(1)),
-        workers: available_parallelism().map_or(1, usize::from),
-    }
-}
-
-/// Raises the limit of open files as far as the system lets it, and returns what it is then.
-fn raise_file_limit() -> u64 {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let limit = match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-        Ok(()) => maximum,
+pub(super) fn run(args: &Args, logs: &logs::Args) -> anyhow::Result<ExitCode> {
+    // Before there are threads, which it must not surprise.
+    activation::inherit();
+    let Loaded { mut settings, warnings } = match load(args) {
+        Ok(loaded) => loaded,
         Err(error) => {
-            tracing::warn!(%error, "cannot raise the limit of open files");
-            current
+            // As `hybridge check` has it: how log lines look is what could not be read.
+            writeln!(stderr(), "{error}")?;
+            return Ok(ExitCode::FAILURE);
         }
     };
-    limit.unwrap_or(u64::MAX)
+    settings.access_log.format = logs.format().unwrap_or(settings.access_log.format);
+    logs.start(&settings.log);
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    raise_file_limit();
+    let workers = settings.workers.get();
+    let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let result = runtime.block_on(serve(settings, args.config.clone()));
+    // What has not ended by now is not waited for.
+    runtime.shutdown_background();
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+fn load(args: &Args) -> anyhow::Result<Loaded> {
+    match (&args.config, &args.one_line) {
+        (Some(file), _) => Ok(Settings::load(file)?),
+        (None, Some(one_line)) => Ok(Loaded { settings: settings(one_line), warnings: Vec::new() }),
+        (None, None) => bail!("give --config, or --listen and --backend"),
+    }
+}
+
+async fn serve(settings: Settings, file: Option<PathBuf>) -> anyhow::Result<()> {
+    let mut server = Server::bind(settings).await?;
+    let reloading = file.map(|file| Reloading::new(&file, &server));
+    if let Some(reloading) = reloading.clone() {
+        server = server.reloaded_by(Reload::new(move || {
+            let reloading = reloading.clone();
+            async move { reloading.reload().await }
+        }));
+    }
+    // Before anybody can know that we are there: unheard, a signal would end the process.
+    let obeying = obey(&server, reloading)?;
+    for (listener, address) in server.listening() {
+        tracing::info!(%address, listener, "listening");
+    }
+    if let Some(address) = server.admin() {
+        tracing::info!(%address, "admin listening");
+    }
+    notify::ready();
+    let serving = until_stopped(|order| {
+        server.run(async {
+            order.await;
+            notify::stopping();
+        })
+    });
+    tokio::select! {
+        result = serving => result,
+        never = obeying => match never {},
+        never = notify::stay_alive() => match never {},
+    }
+}
+
+fn settings(args: &OneLine) -> Settings {
+    let mut settings = Settings::between(Address::Tcp(args.listen), args.backend.clone());
+    settings.max_connections = args.max_connections;
+    for backend in &mut settings.backends {
+        backend.dialect = args.backend_dialect;
+    }
+    for route in &mut settings.routes {
+        if !args.accept.is_empty() {
+            route.accept.clone_from(&args.accept);
+        }
+        route.host_header = args.host.clone();
+        route.mode = if args.tunnel { Mode::Tunnel } else { Mode::Translate };
+        route.binary = args.binary.into();
+    }
+    settings
+}
+
+/// Raises the limit of open files as far as the system lets it.
+fn raise_file_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
 }

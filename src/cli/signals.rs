@@ -1,7 +1,13 @@
-//! What SIGTERM and SIGINT do to a command: the first asks for an orderly end, the second does not
-//! wait for it.
+//! What signals do to a command. SIGTERM and SIGINT end it: the first asks for an orderly end, the
+//! second does not wait for it. A server knows those of nginx beside them.
 
+use super::reloading::Reloading;
+use crate::server::Server;
+use crate::telemetry::notify;
+use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -39,4 +45,36 @@ where
             Ok(())
         }
     }
+}
+
+/// Has a server obey: SIGHUP reads its configuration file again, SIGUSR1 opens its access log again,
+/// SIGQUIT drains it.
+///
+/// # Errors
+/// When the system does not let us listen for signals.
+pub(super) fn obey(
+    server: &Server,
+    reloading: Option<Reloading>,
+) -> io::Result<impl Future<Output = Infallible> + use<>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut moved = signal(SignalKind::user_defined1())?;
+    let mut quit = signal(SignalKind::quit())?;
+    let (control, telemetry) = (server.control(), Arc::clone(server.telemetry()));
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => match &reloading {
+                    // It logs what came of it.
+                    Some(reloading) => drop(reloading.reload().await),
+                    None => tracing::warn!("not reloaded: there is no configuration file"),
+                },
+                _ = moved.recv() => telemetry.access.reopen(),
+                _ = quit.recv() => {
+                    tracing::info!("draining");
+                    notify::stopping();
+                    control.drain().await;
+                }
+            }
+        }
+    })
 }

@@ -3,8 +3,8 @@
 use super::peer::{self, Talk};
 use crate::codec::Message;
 use crate::dialect::Dialect;
-use crate::proxy::refuse::linger;
-use crate::server::next_client;
+use crate::net::listen::next_client;
+use crate::net::stream::linger;
 use anyhow::bail;
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;

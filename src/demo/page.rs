@@ -1,38 +1,26 @@
 //! The page of the demo, over HTTP: one file without outside resources, and the event stream that it
 //! shows.
 
+use crate::config::values::Address;
 use crate::inspect::stream::{self, events};
 use crate::inspect::{Inspector, VIEW_SCRIPT, VIEW_STYLE};
-use crate::server::next_client;
+use crate::net::listen::Socket;
+use crate::net::site::{self, Body, answer, full, other_method, plain};
 use crate::wire::entropy::Entropy;
 use crate::worker::Random;
 use anyhow::Context;
 use base64::prelude::{BASE64_STANDARD, Engine};
-use bytes::Bytes;
 use futures_util::TryStreamExt;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::body::Frame;
-use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use std::convert::Infallible;
 use std::future::ready;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
-
-/// How many connections are served at once: some dozen open pages.
-const CONNECTIONS: usize = 64;
-
-/// How long the head of a request may take.
-const HEAD: Duration = Duration::from_secs(10);
 
 /// How long connections may take to end at the end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -42,11 +30,9 @@ const PAGE: &str = include_str!("page.html");
 const PAGE_STYLE: &str = include_str!("page.css");
 const PAGE_SCRIPT: &str = include_str!("page.js");
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
-
 #[derive(Debug)]
 pub(super) struct Page {
-    listener: TcpListener,
+    socket: Socket,
     address: SocketAddr,
 }
 
@@ -67,10 +53,11 @@ struct Site {
 
 impl Page {
     pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address).await.with_context(|| {
+        let socket = site::listen(&Address::Tcp(address)).with_context(|| {
             format!("cannot serve the page on {address}; give another address with --listen")
         })?;
-        Ok(Self { address: listener.local_addr()?, listener })
+        let address = socket.local_addr().context("the page has no address")?;
+        Ok(Self { socket, address })
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
@@ -86,35 +73,15 @@ impl Page {
     ) {
         let site = Arc::new(Site { address: self.address, ports, inspector: inspector.clone() });
         let connections = GracefulShutdown::new();
+        let answer = move |request| ready(site.answer(&request));
         tokio::select! {
-            () = accept(&self.listener, &site, &connections) => {}
+            () = site::serve(&self.socket, &connections, None, answer) => {}
             () = stop => {}
         }
-        drop(self.listener);
+        drop(self.socket);
         inspector.end();
         // A page that does not read is not waited for longer.
         drop(timeout(GRACE, connections.shutdown()).await);
-    }
-}
-
-async fn accept(listener: &TcpListener, site: &Arc<Site>, connections: &GracefulShutdown) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let place = Arc::clone(&places).acquire_owned().await;
-        let (stream, _) = next_client(listener).await;
-        let site = Arc::clone(site);
-        let service = service_fn(move |request| ready(Ok::<_, Infallible>(site.answer(&request))));
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD)
-            .serve_connection(TokioIo::new(stream), service);
-        let served = connections.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = served.await {
-                tracing::debug!(%error, "page");
-            }
-            drop(place);
-        });
     }
 }
 
@@ -125,9 +92,7 @@ impl Site {
             return plain(StatusCode::MISDIRECTED_REQUEST, "This host is not served here.\n");
         };
         if request.method() != Method::GET && request.method() != Method::HEAD {
-            let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n");
-            refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return refusal;
+            return other_method("GET, HEAD");
         }
         let head_only = request.method() == Method::HEAD;
         match request.uri().path() {
@@ -204,32 +169,4 @@ fn nonce() -> anyhow::Result<String> {
     let mut bytes = [0; 16];
     Random::new()?.fill(&mut bytes);
     Ok(BASE64_STANDARD.encode(bytes))
-}
-
-fn full(text: impl Into<Bytes>) -> Body {
-    Full::new(text.into()).boxed_unsync()
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = answer("text/plain; charset=utf-8", full(text));
-    *response.status_mut() = status;
-    response
-}
-
-/// An answer with what every answer has.
-fn answer(media_type: &'static str, body: Body) -> Response<Body> {
-    const OF_ALL: [(HeaderName, &str); 5] = [
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ];
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    for (name, value) in OF_ALL {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
 }

@@ -3,12 +3,14 @@
 
 use super::echo;
 use crate::config::Settings;
+use crate::config::values::{Address, BackendDialect};
 use crate::dialect::Dialect;
 use crate::dialect::hixie::Draft;
 use crate::inspect::Inspector;
 use crate::server::Server;
 use anyhow::Context;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -59,10 +61,15 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("ws://{}", listener.local_addr()?).parse()?;
         let backend = tokio::spawn(echo::serve(listener, dialect));
-        let mut settings = Settings::new(SocketAddr::new(host, 0), url);
-        settings.backend_dialect = Some(dialect);
+        let mut settings = Settings::between(Address::Tcp(SocketAddr::new(host, 0)), url);
+        settings.workers = NonZeroUsize::MIN;
+        // What the demo prints is not to be broken up by its own sessions.
+        settings.access_log.enabled = false;
+        for backend in &mut settings.backends {
+            backend.dialect = BackendDialect::Fixed(dialect);
+        }
         let server = Server::bind(settings).await?.watched_by(inspector.watcher(dialect.name()));
-        let address = server.local_addr();
+        let address = server.local_addr().context("no address to listen on")?;
         let (leave, left) = oneshot::channel();
         let served = tokio::spawn(server.run(async move { drop(left.await) }));
         Ok(Self { address, leave, served, backend })

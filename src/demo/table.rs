@@ -352,13 +352,14 @@ mod tests {
     use super::*;
     use crate::demo::script::SCENES;
     use crate::inspect::{Heard, Inspector};
+    use crate::net::Peer;
     use crate::watch::ConnectionId;
 
     /// A conversation as a watcher would be shown it.
     async fn entries() -> Vec<Arc<Entry>> {
         let inspector = Inspector::default();
         let (watcher, id) = (inspector.watcher("test"), ConnectionId(1));
-        watcher.opened(id, SocketAddr::from(([127, 0, 0, 1], 1)));
+        watcher.opened(id, Peer::from(SocketAddr::from(([127, 0, 0, 1], 1))));
         for (side, dialect, payload) in [
             (
                 Side::Client,

@@ -4,7 +4,7 @@ use super::Dialect;
 use super::hixie::Draft;
 use super::hybi::Version;
 use crate::handshake::Refusal;
-use crate::wire::head::{Fields, Request};
+use crate::wire::head::{self, Fields, Request};
 
 /// Finds the dialect of a request, and refuses what is none or more than one.
 ///
@@ -16,6 +16,11 @@ pub fn detect(request: &Request<'_>) -> Result<Dialect, Refusal> {
     let upgrades = fields.lists("Upgrade", "websocket") && fields.lists("Connection", "upgrade");
     if request.method != "GET" || !upgrades {
         return Err(Refusal::NotWebSocket);
+    }
+    // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1" (RFC 6455
+    // section 4.1).
+    if request.version == head::Version::Http10 {
+        return Err(Refusal::HttpVersion);
     }
     // Two of them can be read in two ways, and some old clients and servers do.
     fields.only("Upgrade")?;

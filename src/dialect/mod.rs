@@ -13,11 +13,12 @@ pub mod writer;
 use crate::event::{Able, FinMeans};
 use hixie::Draft;
 use hybi::Version;
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::str::FromStr;
 
 /// A version of the WebSocket protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, DeserializeFromStr, SerializeDisplay)]
 pub enum Dialect {
     /// Draft 75 or 76, with delimited frames.
     Hixie(Draft),
@@ -67,7 +68,7 @@ impl Dialect {
             Self::Hixie(Draft::H76) => FinMeans::GoingAway,
             Self::Hybi(_) => FinMeans::Nothing,
         };
-        Able { binary: hybi, ping: hybi, close_code: hybi, fin }
+        Able { binary: hybi, fragments: hybi, ping: hybi, close_code: hybi, fin }
     }
 }
 

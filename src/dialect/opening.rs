@@ -18,19 +18,38 @@ pub fn read_offer(head: &[u8]) -> Result<(Dialect, Offer), Refusal> {
     let dialect = detect(&request)?;
     let hixie = matches!(dialect, Dialect::Hixie(_));
     // Only WebKit of 2010 sends raw spaces.
-    if !request.target.starts_with(b"/") || (!hixie && request.target.contains(&b' ')) {
+    if !hixie && request.target.contains(&b' ') {
         return Err(Refusal::Target);
     }
     let host = request.fields.only("Host")?.filter(|host| is_host(host)).ok_or(Refusal::Host)?;
-    let offer = match dialect {
+    let mut offer = match dialect {
         Dialect::Hixie(draft) => hixie::opening::read_offer(draft, &request, host)?,
         Dialect::Hybi(version) => hybi::opening::read_offer(version, &request, host)?,
     };
+    if !request.target.starts_with(b"/") {
+        let absolute = read_absolute(request.target).filter(|_| !hixie);
+        (offer.host, offer.target) = absolute.ok_or(Refusal::Target)?;
+    }
     // The origin is reflected to old clients and handed to old servers, which take it apart.
     if offer.origin.iter().flatten().any(|b| !(0x20..0x7f).contains(b)) {
         return Err(Refusal::Origin);
     }
     Ok((dialect, offer))
+}
+
+/// The host and the target in origin form of a target in absolute form. "A server MUST accept the
+/// absolute-form in requests" and "MUST ignore the received Host header field (if any) and instead
+/// use the host information of the request-target" (RFC 9112 section 3.2.2).
+fn read_absolute(target: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let rest = [&b"http://"[..], b"ws://", b"https://", b"wss://"].iter().find_map(|scheme| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    })?;
+    let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
+    let (host, target) = rest.split_at(end);
+    // An empty path is that of the root (RFC 9110 section 4.2.3).
+    let root: &[u8] = if target.starts_with(b"/") { b"" } else { b"/" };
+    is_host(host).then(|| (host.to_owned(), [root, target].concat()))
 }
 
 /// Writes the 101 towards a client; behind that of Hixie-76 come the 16 bytes of

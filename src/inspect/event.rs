@@ -2,8 +2,8 @@
 
 use crate::anatomy::Frame;
 use crate::event::Side;
+use crate::net::Peer;
 use serde::{Serialize, Serializer};
-use std::net::SocketAddr;
 
 /// An event of a connection.
 #[derive(Debug, Serialize)]
@@ -26,7 +26,7 @@ pub enum Event {
         /// Which server it connected to.
         server: &'static str,
         /// Its address.
-        peer: SocketAddr,
+        peer: Peer,
     },
     /// What a side speaks is known.
     Speaks {

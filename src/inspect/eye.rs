@@ -6,10 +6,10 @@ use super::pairs::Pairs;
 use crate::anatomy::{Anatomy, Frame};
 use crate::dialect::Dialect;
 use crate::event::{Side, Sides};
+use crate::net::Peer;
 use crate::session::fact::{Cause, Fact, Loss};
 use crate::watch::{ConnectionId, Watcher};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is kept of a client whose dialect is not known yet, in bytes. The proxy reads no more than
@@ -61,7 +61,7 @@ impl Eye {
 }
 
 impl Watcher for Eye {
-    fn opened(&self, id: ConnectionId, peer: SocketAddr) {
+    fn opened(&self, id: ConnectionId, peer: Peer) {
         let connection = Connection {
             session: self.feed.new_session(),
             legs: Sides::default(),
@@ -159,6 +159,7 @@ impl Connection {
                     Cause::Fin => format!("{by} ends its stream"),
                     Cause::Lost => format!("the connection to the {by} is lost"),
                     Cause::Fault(fault) => format!("{by} broke a rule: {fault}"),
+                    Cause::Silent => format!("{by} does not answer any more"),
                     Cause::Idle => "nothing has moved for too long".to_owned(),
                     Cause::Shutdown => "the proxy shuts down".to_owned(),
                 };

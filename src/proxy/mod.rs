@@ -1,24 +1,81 @@
-//! The way of one connection, in order: open it, find its backend, relay.
+//! The way of one connection, in order: open it, find its route, pass requests or relay.
 
-pub mod backend;
+pub(crate) mod edit;
+pub(crate) mod guard;
+pub(crate) mod http;
 pub(crate) mod open;
-pub(crate) mod refuse;
+pub(crate) mod pages;
 pub(crate) mod relay;
+pub(crate) mod reply;
 pub(crate) mod report;
+pub(crate) mod route;
 pub(crate) mod socket;
+mod tls;
+mod transport;
+pub(crate) mod visible;
 
 use crate::config::Settings;
+use crate::config::backend::ClientTls;
+use crate::telemetry::Telemetry;
+use crate::upstream::Pool;
 use crate::watch::Watcher;
-use backend::Backend;
-use std::sync::Arc;
+use route::Router;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
 
-/// What the opening of every connection needs.
+/// What the settings have become: all that openings and requests need, until the next reload.
 #[derive(Debug)]
 pub(crate) struct Service {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) backend: Backend,
+    pub(crate) settings: Settings,
+    pub(crate) pools: Vec<Arc<Pool>>,
+    pub(crate) router: Router,
+}
+
+impl Service {
+    /// Builds all that the settings name. Backends whose settings are those of one of `pools` go on
+    /// with what is known of them.
+    ///
+    /// # Errors
+    /// When something that they name does not exist or does not fit.
+    pub(crate) fn new(settings: Settings, pools: &[Arc<Pool>]) -> anyhow::Result<Self> {
+        let pools = settings.backends.iter().map(|backend| {
+            // With files of its own it reads them again.
+            let own_files = backend.tls != ClientTls::default();
+            let same = pools.iter().find(|pool| *pool.settings == *backend && !own_files);
+            same.map_or_else(|| Pool::new(backend.clone()), |pool| Ok(Arc::clone(pool)))
+        });
+        let pools = pools.collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self { router: Router::new(&settings, &pools)?, settings, pools })
+    }
+}
+
+/// What all connections share, over reloads.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    service: RwLock<Arc<Service>>,
     pub(crate) watcher: Option<Arc<dyn Watcher>>,
+    pub(crate) telemetry: Arc<Telemetry>,
     /// Whether no more sessions are to be opened.
     pub(crate) leaving: CancellationToken,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        service: Service,
+        watcher: Option<Arc<dyn Watcher>>,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        let service = RwLock::new(Arc::new(service));
+        Self { service, watcher, telemetry, leaving: CancellationToken::new() }
+    }
+
+    /// Has all that comes from now on served by another service.
+    pub(crate) fn replace(&self, service: Service) {
+        *self.service.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(service);
+    }
+
+    /// The service of now. Not for the data path.
+    pub(crate) fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.service.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }

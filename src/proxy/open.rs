@@ -1,36 +1,57 @@
 //! The opening of one connection: the client's handshake, the backend's, and the answer.
 
-use super::Service;
-use super::backend::{NoBackend, Opened};
-use super::refuse::{linger, write_refusal};
-use super::report::path;
-use crate::dialect::Dialect;
+use super::guard::{Denied, admit};
+use super::http::plain::Plain;
+use super::reply::Reply;
+use super::route::{Action, Asked, Route};
+use super::socket::Socket;
+use super::visible::visible;
+use super::{Service, Shared, edit, http};
+use crate::config::route::ClientKind;
+use crate::config::values::Period;
 use crate::dialect::hixie::keys::{self, KEY3_LEN};
-use crate::dialect::opening;
+use crate::dialect::{self, Dialect, opening};
 use crate::event::{Side, Sides};
-use crate::handshake::{Failure, Field, Offer, Proof, Refusal};
-use crate::limits::Millis;
-use crate::watch::{ConnectionId, Watched};
+use crate::handshake::{Failure, Field, Headers, Offer, Proof, Refusal, Subprotocols, first};
+use crate::net::admission::Place;
+use crate::net::options;
+use crate::net::proxy_protocol::{self, Stray};
+use crate::net::stream::{PARTING, Stream, linger};
+use crate::net::{Arrival, Hop, TurnedAway};
+use crate::telemetry::{Details, Identity, Present, Reason, Refused, Telemetry};
+use crate::upstream::open::{NoBackend, Opened, Wanted, newest};
+use crate::upstream::{Lease, Seeker};
+use crate::watch::{ConnectionId, Watched, Watcher};
 use crate::wire::head;
-use crate::worker::load::Place;
 use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// The most that is read of what a client says before its session is open, in bytes: key3 and the
+/// first messages of a client that does not wait. The rest waits in its socket.
+const MAX_EARLY: usize = 16 << 10;
+
+/// After how many seconds a client may hope for who comes after us.
+const SUCCESSOR: u64 = 5;
 
 /// Why a client gets no session.
 #[derive(Debug, thiserror::Error)]
-enum NoSession {
+pub(crate) enum NoSession {
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
     Backend(#[from] NoBackend),
+    #[error("route has no backend, answered with its {}", .0.status)]
+    Elsewhere(Reply),
     #[error("handshake not finished in time")]
     Timeout,
-    #[error("too many connections")]
-    TooMany,
+    #[error(transparent)]
+    TurnedAway(#[from] TurnedAway),
+    #[error(transparent)]
+    ProxyHeader(#[from] Stray),
     #[error("shutting down")]
     Leaving,
     #[error("client left during the handshake")]
@@ -43,114 +64,277 @@ enum NoSession {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
-    pub(crate) peer: SocketAddr,
-    /// The path of the request.
-    pub(crate) path: Box<str>,
+    pub(crate) route: Arc<Route>,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) dialects: Sides<Dialect>,
-    pub(crate) streams: Sides<std::net::TcpStream>,
+    pub(crate) streams: Sides<Socket>,
     /// What each side said right behind its handshake.
     pub(crate) early: Sides<Vec<u8>>,
     pub(crate) place: Place,
+    pub(crate) lease: Lease,
+    /// By these the client and its session are counted.
+    pub(crate) client: Present,
+    pub(crate) session: Present,
+}
+
+/// A client that has no session yet.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) id: ConnectionId,
+    pub(crate) hop: Hop,
+    pub(crate) stream: Stream,
+    /// What it sent and what is not yet used.
+    pub(crate) buffer: Vec<u8>,
+    /// When the head of its next request has to be there.
+    deadline: Instant,
+    /// Why it is only to be told that it is turned away.
+    turned_away: Option<TurnedAway>,
+    watcher: Option<Arc<dyn Watcher>>,
+    /// What it asked for, once that is known.
+    told: Option<Told>,
+    /// Where that leads, once that is known.
+    route: Option<Arc<Route>>,
+    /// Whether a 101 has gone out, so that no other status can.
+    answered: bool,
+    present: Present,
+}
+
+/// What a client has asked for, as far as it is told.
+#[derive(Debug)]
+struct Told {
+    at: Instant,
+    dialect: Dialect,
+    host: Vec<u8>,
+    target: Vec<u8>,
+    user_agent: Vec<u8>,
+    request_id: Vec<u8>,
+}
+
+impl Told {
+    fn new(dialect: Dialect, offer: &Offer) -> Self {
+        Self {
+            at: Instant::now(),
+            dialect,
+            host: offer.host.clone(),
+            target: offer.target.clone(),
+            user_agent: first(&offer.fields, "User-Agent"),
+            request_id: Vec::new(),
+        }
+    }
+}
+
+/// What a client's next request is.
+enum Asks {
+    Session(Dialect, Offer),
+    Plain(Plain),
+}
+
+/// What has come of it.
+enum Next {
+    Session(Session),
+    Plain(Plain),
 }
 
 /// Opens a connection, or tells the client why not.
 pub(crate) async fn open(
-    service: &Service,
-    mut stream: TcpStream,
+    shared: &Shared,
+    arrival: Arrival,
     id: ConnectionId,
-    peer: SocketAddr,
     place: Place,
 ) -> Option<Connection> {
-    let watched = Watched { id, watcher: service.watcher.as_deref() };
-    watched.opened(peer);
-    let buffer = Vec::with_capacity(1024);
-    let mut client = Client { peer, watched, buffer, told: None, answered: false };
-    let opened = tokio::select! {
-        opened = client.open(service, &mut stream, &place) => opened,
-        () = service.leaving.cancelled() => Err(NoSession::Leaving),
+    let Arrival { stream, hop, early, deadline, turned_away } = arrival;
+    let present = shared.telemetry.accepted(&hop.listener.name);
+    let mut client = Client {
+        id,
+        hop,
+        stream,
+        buffer: early,
+        deadline,
+        turned_away,
+        watcher: shared.watcher.clone(),
+        told: None,
+        route: None,
+        answered: false,
+        present,
     };
-    let (offer, dialect, backend) = match opened {
-        Ok(opened) => opened,
-        Err(reason) => {
-            client.refuse(service, &mut stream, &reason).await;
-            watched.ended();
-            return None;
-        }
-    };
-    tracing::debug!(%peer, client = %dialect, backend = %backend.dialect, "session opened");
-    let streams = stream
-        .into_std()
-        .and_then(|client| backend.stream.into_std().map(|backend| Sides { client, backend }));
-    match streams {
-        Ok(streams) => Some(Connection {
-            id,
-            peer,
-            path: path(&offer.target).into(),
-            dialects: Sides { client: dialect, backend: backend.dialect },
-            streams,
-            early: Sides { client: client.buffer, backend: backend.early },
-            place,
-        }),
-        Err(error) => {
-            tracing::warn!(%peer, %error, "connection dropped");
-            watched.ended();
-            None
+    client.watched().opened(client.hop.peer);
+    if !client.buffer.is_empty() {
+        client.watched().read(Side::Client, &client.buffer);
+    }
+    loop {
+        let service = shared.service();
+        let opened = tokio::select! {
+            opened = client.open(&service) => opened,
+            () = shared.leaving.cancelled() => Err(NoSession::Leaving),
+        };
+        match opened {
+            Ok(Next::Session(session)) => {
+                return client.into_connection(session, place, &shared.telemetry);
+            }
+            Ok(Next::Plain(plain)) => {
+                client = http::serve(shared, client, plain).await?;
+                client.deadline = Instant::now() + client.hop.listener.handshake_timeout.0;
+            }
+            Err(reason) => {
+                client.refuse(&reason, &shared.telemetry).await;
+                client.watched().ended();
+                return None;
+            }
         }
     }
 }
 
-/// A client during its handshake.
-struct Client<'w> {
-    peer: SocketAddr,
-    watched: Watched<'w>,
-    /// What it sent and what is not yet used.
-    buffer: Vec<u8>,
-    /// What it asked for, once that is known.
-    told: Option<(Dialect, String)>,
-    /// Whether a 101 has gone out, so that no other status can.
-    answered: bool,
+/// A session whose two handshakes are done.
+struct Session {
+    dialect: Dialect,
+    route: Arc<Route>,
+    backend: Opened,
 }
 
-impl Client<'_> {
-    async fn open(
-        &mut self,
-        service: &Service,
-        stream: &mut TcpStream,
-        place: &Place,
-    ) -> Result<(Offer, Dialect, Opened), NoSession> {
-        if place.over_limit() {
-            return Err(NoSession::TooMany);
+impl Client {
+    /// Takes the next request, and opens the session that it asks for.
+    async fn open(&mut self, service: &Service) -> Result<Next, NoSession> {
+        if let Some(reason) = self.turned_away {
+            return Err(reason.into());
         }
-        // A frame that is ready has nothing to wait for.
-        stream.set_nodelay(true)?;
-        let limits = &service.settings.limits;
-        let head = self.read_head(stream, limits.head);
-        let (dialect, offer) = within(limits.handshake, head).await??;
-        self.told = Some((dialect, path(&offer.target)));
-        self.watched.speaks(Side::Client, dialect);
-        if !service.settings.accept.contains(&dialect) {
-            return Err(Refusal::NotAccepted.into());
-        }
-        let backend = service.backend.open(&service.settings, &offer, self.watched);
-        let backend = match within(limits.backend_handshake, backend).await {
-            Ok(opened) => opened?,
-            Err(_) => return Err(NoBackend::Timeout.into()),
+        let listener = Arc::clone(&self.hop.listener);
+        let deadline = self.deadline;
+        let head = timeout_at(deadline, self.read_head(listener.max_head.bytes()));
+        let (dialect, mut offer) = match head.await.map_err(|_| NoSession::Timeout)?? {
+            Asks::Session(dialect, offer) => (dialect, offer),
+            Asks::Plain(plain) => return Ok(Next::Plain(plain)),
         };
+        self.told = Some(Told::new(dialect, &offer));
+        self.watched().speaks(Side::Client, dialect);
+        let seen = visible(&self.hop, &offer.host, &offer.fields);
+        let hop = self.hop.clone();
+        // From here on, for the log and the backend, the client is who it is behind its proxies.
+        self.hop.peer = seen.client;
+        let route = Arc::clone(self.admitted(service, dialect, &offer, &hop)?);
+        let pool = match &route.action {
+            Action::Pass(pool) => pool,
+            Action::Respond(respond) => return Err(NoSession::Elsewhere(Reply::fixed(respond))),
+            Action::Redirect(redirect) => {
+                let reply = Reply::redirect(redirect, &offer.host, &offer.target)?;
+                return Err(NoSession::Elsewhere(reply));
+            }
+        };
+        // What the client is answered, it is answered in its own terms.
+        let asked = Offer { host: seen.host, ..offer.clone() };
+        edit::request(
+            &route,
+            &mut edit::Request {
+                hop: &hop,
+                host: &offer.host,
+                target: &mut offer.target,
+                headers: &mut offer.fields,
+            },
+        );
+        if let (Some(told), Some(name)) = (&mut self.told, &route.settings.request_id) {
+            told.request_id = first(&offer.fields, name);
+        }
+        if let Some(origin) = &route.settings.origin_header {
+            offer.origin = Some(origin.clone().into());
+        }
+        let seeker = Seeker {
+            peer: seen.client,
+            local: hop.local,
+            secure: hop.secure,
+            headers: &asked.fields,
+        };
+        let watched = Watched { id: self.id, watcher: self.watcher.as_deref() };
+        let wanted = Wanted {
+            offer: &offer,
+            host: &route.settings.host_header,
+            head: listener.max_head.bytes(),
+            limit: route.settings.limits.backend_handshake,
+            watched,
+        };
+        let mut backend = tokio::select! {
+            opened = pool.open(&seeker, wanted) => opened?,
+            gone = gone(&mut self.stream, &mut self.buffer, watched) => return Err(gone),
+        };
+        edit::response(&route, &mut backend.answer.fields);
         let mut answer = Vec::with_capacity(512);
-        // Listeners speak plain TCP, so that Location says ws.
-        opening::write_answer(dialect, &offer, &backend.answer, false, &mut answer);
-        within(limits.handshake, self.answer(stream, answer, &offer.proof)).await??;
-        Ok((offer, dialect, backend))
+        opening::write_answer(dialect, &asked, &backend.answer, seen.secure, &mut answer);
+        within(listener.handshake_timeout, self.answer(answer, &asked.proof)).await??;
+        Ok(Next::Session(Session { dialect, route, backend }))
+    }
+
+    /// The route that an opening may take.
+    fn admitted<'s>(
+        &mut self,
+        service: &'s Service,
+        dialect: Dialect,
+        offer: &Offer,
+        hop: &Hop,
+    ) -> Result<&'s Arc<Route>, Denied> {
+        let asked = Asked {
+            hop,
+            host: &offer.host,
+            target: &offer.target,
+            client: ClientKind::WebSocket(dialect),
+            headers: &distinguishing(offer),
+        };
+        let route = service.router.find(&asked)?;
+        self.route = Some(Arc::clone(route));
+        admit(route, &asked)?;
+        Ok(route)
+    }
+
+    fn into_connection(
+        self,
+        session: Session,
+        place: Place,
+        telemetry: &Telemetry,
+    ) -> Option<Connection> {
+        let Session { dialect, route, backend } = session;
+        let peer = self.hop.peer;
+        let server = backend.lease.member().server.url.to_string();
+        let identity = Arc::new(self.identity(&server));
+        let took = self.told.as_ref().map(|told| told.at.elapsed()).unwrap_or_default();
+        let watched = Watched { id: self.id, watcher: self.watcher.as_deref() };
+        let keepalive = &route.settings.keepalive;
+        let prepare = |stream: Stream| {
+            options::find_the_dead(stream.conduit(), keepalive)?;
+            Socket::new(stream)
+        };
+        let streams = prepare(self.stream)
+            .and_then(|client| Ok(Sides { client, backend: prepare(backend.stream)? }));
+        let Ok(streams) = streams.inspect_err(|error| {
+            tracing::warn!(%peer, %error, "connection dropped");
+            watched.ended();
+        }) else {
+            return None;
+        };
+        let dialects = Sides { client: dialect, backend: backend.dialect };
+        let session = telemetry.opened(&identity, dialects, took);
+        Some(Connection {
+            id: self.id,
+            identity,
+            dialects,
+            route,
+            streams,
+            early: Sides { client: self.buffer, backend: backend.early },
+            place,
+            lease: backend.lease,
+            client: self.present,
+            session,
+        })
+    }
+
+    /// Who watches the client.
+    pub(crate) fn watched(&self) -> Watched<'_> {
+        Watched { id: self.id, watcher: self.watcher.as_deref() }
     }
 
     /// Reads the head; what comes behind it stays in the buffer.
-    async fn read_head(
-        &mut self,
-        stream: &mut TcpStream,
-        limit: usize,
-    ) -> Result<(Dialect, Offer), NoSession> {
+    async fn read_head(&mut self, limit: usize) -> Result<Asks, NoSession> {
         let mut searched = 0;
         let end = loop {
+            if let Some(stray) = proxy_protocol::stray(&self.buffer, &self.hop) {
+                return Err(stray.into());
+            }
             // No method begins otherwise; this also finds TLS on a port that is none.
             if self.buffer.first().is_some_and(|first| !first.is_ascii_alphabetic()) {
                 return Err(Refusal::Head(head::Fault::StartLine).into());
@@ -161,84 +345,103 @@ impl Client<'_> {
                 _ => return Err(Refusal::HeadTooLong.into()),
             }
             searched = self.buffer.len();
-            self.read(stream).await?;
+            self.read().await?;
         };
-        let behind = self.buffer.split_off(end);
-        let head = std::mem::replace(&mut self.buffer, behind);
-        Ok(opening::read_offer(&head)?)
+        let (head, behind) = self.buffer.split_at(end);
+        let asks = match opening::read_offer(head) {
+            Ok((dialect, offer)) => Asks::Session(dialect, offer),
+            Err(Refusal::NotWebSocket) => Asks::Plain(Plain::read(head)?),
+            Err(refusal) => return Err(refusal.into()),
+        };
+        self.buffer = behind.to_vec();
+        Ok(asks)
     }
 
     /// Answers. Without key3, which a front proxy may withhold until it sees the 101, the head goes
     /// ahead and the 16 bytes follow key3.
-    async fn answer(
-        &mut self,
-        stream: &mut TcpStream,
-        mut answer: Vec<u8>,
-        proof: &Proof,
-    ) -> Result<(), NoSession> {
+    async fn answer(&mut self, mut answer: Vec<u8>, proof: &Proof) -> Result<(), NoSession> {
         self.answered = true;
         if let Proof::Keys(parts) = *proof {
             if self.buffer.len() < KEY3_LEN {
-                self.watched.written(Side::Client, &answer);
-                stream.write_all(&answer).await?;
+                self.send(&answer).await?;
                 answer.clear();
             }
             let key3 = loop {
                 if let Some(key3) = self.buffer.first_chunk::<KEY3_LEN>() {
                     break *key3;
                 }
-                self.read(stream).await?;
+                self.read().await?;
             };
             self.buffer.drain(..KEY3_LEN);
             answer.extend(keys::answer(parts, key3));
         }
-        self.watched.written(Side::Client, &answer);
-        Ok(stream.write_all(&answer).await?)
+        Ok(self.send(&answer).await?)
     }
 
     /// Reads once into the buffer.
-    async fn read(&mut self, stream: &mut TcpStream) -> Result<(), NoSession> {
-        let count = stream.read_buf(&mut self.buffer).await?;
+    ///
+    /// # Errors
+    /// When the client has left.
+    pub(crate) async fn read(&mut self) -> Result<(), NoSession> {
+        let count = self.stream.read_buf(&mut self.buffer).await?;
         if count == 0 {
             return Err(NoSession::Left);
         }
-        self.watched.read(Side::Client, newest(&self.buffer, count));
+        self.watched().read(Side::Client, newest(&self.buffer, count));
         Ok(())
     }
 
-    async fn refuse(&self, service: &Service, stream: &mut TcpStream, reason: &NoSession) {
-        let status = reason.status().filter(|_| !self.answered);
-        self.log(reason, status);
-        let mut response = Vec::new();
-        if let Some(status) = status {
-            let accept = &service.settings.accept;
-            write_refusal(status, &reason.fields(), accept, reason.text(), &mut response);
-        }
-        self.watched.written(Side::Client, &response);
-        // The client may be gone; then there is no one left to tell.
-        let parting = async {
-            stream.write_all(&response).await?;
-            linger(stream).await
-        };
-        drop(within(service.settings.limits.linger, parting).await);
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.watched().written(Side::Client, bytes);
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
     }
 
-    fn log(&self, reason: &NoSession, status: Option<u16>) {
-        let (dialect, path) = match &self.told {
-            Some((dialect, path)) => (Some(dialect.name()), Some(path.as_str())),
-            None => (None, None),
+    async fn refuse(&mut self, reason: &NoSession, telemetry: &Telemetry) {
+        let status = reason.status().filter(|_| !self.answered);
+        self.tell(telemetry, reason, status);
+        let mut response = Vec::new();
+        if let Some(status) = status {
+            reason.reply(status, self.route.as_deref()).write(&mut response);
+        }
+        // The client may be gone; then there is no one left to tell.
+        let parting = async {
+            self.send(&response).await?;
+            linger(&mut self.stream).await
         };
-        let peer = self.peer;
+        drop(timeout(PARTING, parting).await);
+    }
+
+    /// Tells of a refusal: all of them to the access log, and those that the operator can mend to
+    /// the log of the program too.
+    fn tell(&self, telemetry: &Telemetry, reason: &NoSession, status: Option<u16>) {
+        let peer = self.hop.peer;
         match reason {
-            NoSession::Backend(_) | NoSession::TooMany => {
-                tracing::warn!(%peer, dialect, path, status, %reason, "handshake refused");
-            }
             // Port scans and health checks connect and leave.
             NoSession::Left if self.buffer.is_empty() && self.told.is_none() => {
-                tracing::debug!(%peer, %reason, "handshake refused");
+                return tracing::debug!(%peer, "client left without a byte");
             }
-            _ => tracing::info!(%peer, dialect, path, status, %reason, "handshake refused"),
+            NoSession::Backend(_) => {
+                let path = self.told.as_ref().map(|told| Identity::path_of(&told.target));
+                tracing::warn!(%peer, path, status, %reason, "handshake refused");
+            }
+            _ => {}
         }
+        let dialect = self.told.as_ref().map(|told| told.dialect);
+        let refused = Refused { dialect, status, reason: reason.to_string() };
+        telemetry.refused(self.identity(""), reason.class(), refused);
+    }
+
+    /// Who asks, and for what, as far as that is known.
+    fn identity(&self, server: &str) -> Identity {
+        let route = self.route.as_ref().map_or("", |route| &*route.settings.name);
+        let details = match &self.told {
+            Some(Told { host, target, user_agent, request_id, .. }) => {
+                Details { route, host, target, server, user_agent, request_id }
+            }
+            None => Details::default(),
+        };
+        Identity::new(&self.hop, details)
     }
 }
 
@@ -247,11 +450,44 @@ impl NoSession {
     const fn status(&self) -> Option<u16> {
         match self {
             Self::Refused(refusal) => Some(refusal.status()),
+            Self::Denied(denied) => Some(denied.status()),
             Self::Backend(reason) => Some(reason.status()),
+            Self::Elsewhere(reply) => Some(reply.status),
             Self::Timeout => Some(408),
-            Self::TooMany | Self::Leaving => Some(503),
+            Self::TurnedAway(reason) => Some(reason.status()),
+            Self::ProxyHeader(_) => Some(400),
+            Self::Leaving => Some(503),
             Self::Left | Self::Lost(_) => None,
         }
+    }
+
+    /// The label in the metrics.
+    const fn class(&self) -> Reason {
+        match self {
+            Self::Refused(_) | Self::ProxyHeader(_) => Reason::Malformed,
+            Self::Denied(denied) if denied.status() == 404 => Reason::NoRoute,
+            Self::Denied(_) | Self::Elsewhere(_) => Reason::Denied,
+            Self::Backend(reason) => match reason.status() {
+                502 => Reason::BackendFailed,
+                503 => Reason::BackendBusy,
+                504 => Reason::BackendTimeout,
+                _ => Reason::BackendRefused,
+            },
+            Self::Timeout => Reason::Timeout,
+            Self::TurnedAway(_) => Reason::Limit,
+            Self::Leaving => Reason::Leaving,
+            Self::Left | Self::Lost(_) => Reason::Lost,
+        }
+    }
+
+    /// What the client is answered.
+    fn reply(&self, status: u16, route: Option<&Route>) -> Reply {
+        if let Self::Elsewhere(reply) = self {
+            return reply.clone();
+        }
+        let accepted = route.map_or(&dialect::ALL[..], |route| &route.settings.accept);
+        let pages = route.map(|route| &route.pages);
+        Reply::refusal(status, self.fields(), self.text(), pages).offering(accepted)
     }
 
     /// What the client is told; of the backend only that it is its fault, the rest is in the log.
@@ -271,16 +507,49 @@ impl NoSession {
                 let about_body = |name: &str| name.to_ascii_lowercase().starts_with("content-");
                 fields.iter().filter(|(name, _)| !about_body(name)).cloned().collect()
             }
+            Self::Denied(denied) => denied.fields(),
+            Self::TurnedAway(reason) => reason.retry_after().map(retry_after).into_iter().collect(),
+            Self::Leaving => vec![retry_after(SUCCESSOR)],
             _ => Vec::new(),
         }
     }
 }
 
-/// The bytes that were read last.
-pub(super) fn newest(bytes: &[u8], count: usize) -> &[u8] {
-    bytes.get(bytes.len() - count..).unwrap_or_default()
+fn retry_after(seconds: u64) -> Field {
+    ("Retry-After".to_owned(), seconds.to_string().into())
 }
 
-async fn within<T>(limit: Millis, work: impl Future<Output = T>) -> Result<T, NoSession> {
-    timeout(Duration::from_millis(limit), work).await.map_err(|_| NoSession::Timeout)
+/// The fields that a route can depend on: those of the offer, and what each dialect has in a field
+/// of its own under the names of RFC 6455.
+fn distinguishing(offer: &Offer) -> Vec<Field> {
+    let mut fields = offer.fields.clone();
+    if let Some(origin) = &offer.origin {
+        fields.add("Origin", origin.clone());
+    }
+    match &offer.subprotocols {
+        Subprotocols::None => {}
+        Subprotocols::Opaque(value) => fields.add("Sec-WebSocket-Protocol", value.clone()),
+        Subprotocols::List(tokens) => {
+            fields.add("Sec-WebSocket-Protocol", tokens.join(", ").into());
+        }
+    }
+    fields
+}
+
+/// Waits for a client to leave that waits for its backend. What it says meanwhile stays in the
+/// buffer; one that has said something and then ended its stream may still want the session.
+async fn gone(stream: &mut Stream, buffer: &mut Vec<u8>, watched: Watched<'_>) -> NoSession {
+    while buffer.len() < MAX_EARLY {
+        match stream.read_buf(buffer).await {
+            Ok(0) if buffer.is_empty() => return NoSession::Left,
+            Ok(0) => break,
+            Ok(count) => watched.read(Side::Client, newest(buffer, count)),
+            Err(error) => return error.into(),
+        }
+    }
+    std::future::pending().await
+}
+
+async fn within<T>(limit: Period, work: impl Future<Output = T>) -> Result<T, NoSession> {
+    timeout(limit.0, work).await.map_err(|_| NoSession::Timeout)
 }

@@ -5,18 +5,26 @@
 
 use super::open::Connection;
 use super::report::Report;
-use super::socket::{Received, Socket};
+use super::route::Route;
+use super::socket::{End, Received, Socket};
+use crate::config::route::Rate;
 use crate::event::{Side, Sides};
 use crate::limits::{ANSWERS_WATER, Millis};
+use crate::net::admission::Place;
 use crate::session::fact::{Fact, Loss, Observer};
+use crate::session::rate::Throttle;
 use crate::session::{Session, Turn};
+use crate::telemetry::{Present, Traffic};
+use crate::upstream::Lease;
 use crate::watch::{ConnectionId, Watched};
 use crate::wire::outbox::Outbox;
-use crate::worker::load::{Load, Place};
+use crate::worker::load::Load;
 use crate::worker::{Tools, Worker};
 use mio::event::Event;
 use mio::{Registry, Token};
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// How often a relay reads each side before its neighbours have their turn: it has moved up to four
 /// megabytes a side then.
@@ -30,10 +38,15 @@ pub(crate) struct Relay {
     report: Report,
     id: ConnectionId,
     began: Millis,
+    route: Arc<Route>,
+    /// How fast the sides may talk, where that is limited.
+    rates: Option<Box<Sides<Throttle>>>,
+    _client: Present,
     _place: Place,
+    _lease: Lease,
 }
 
-// An idle connection costs this and a few words beside it. The allocator's next class above.
+// An idle connection costs this and a few words beside it.
 const _: () = assert!(size_of::<Relay>() <= 384);
 
 /// What a relay waits for.
@@ -50,30 +63,28 @@ pub(crate) enum Next {
 impl Relay {
     /// A relay that begins with what each side said right behind its opening handshake.
     pub(crate) fn new(connection: Connection, worker: &mut Worker) -> Self {
-        let Connection { id, peer, path, dialects, streams, early, place } = connection;
-        let limits = &worker.settings.limits;
+        let Connection { id, route, identity, dialects, streams, early, .. } = connection;
+        let Connection { client: present, session: reported, place, lease, .. } = connection;
         let Sides { client, backend } = dialects;
-        let session = if worker.settings.tunnel && client == backend {
-            Session::tunnel(client, worker.now(), limits)
-        } else {
-            Session::new(client, backend, worker.now(), limits)
-        };
-        let socket = |stream| Socket::new(mio::net::TcpStream::from_std(stream));
+        let session = Session::new(client, backend, worker.now(), &route.policy);
         let mut relay = Self {
-            sockets: Sides { client: socket(streams.client), backend: socket(streams.backend) },
+            sockets: streams,
+            rates: rates(&session, &route, worker.now()),
             session,
-            report: Report::new(peer, path),
+            report: Report::new(identity, reported),
             id,
             began: worker.now(),
+            route,
+            _client: present,
             _place: place,
+            _lease: lease,
         };
         for side in Side::BOTH {
             for piece in early[side].chunks(worker.tools.input.len()) {
-                relay.turn(worker, |session, turn, out, input| {
-                    let (input, _) = input.split_at_mut(piece.len());
+                if let Some(input) = worker.tools.input.get_mut(..piece.len()) {
                     input.copy_from_slice(piece);
-                    session.receive(side, input, turn, out);
-                });
+                }
+                relay.receive(side, piece.len(), worker);
             }
         }
         relay
@@ -83,7 +94,7 @@ impl Relay {
     ///
     /// # Errors
     /// When the system has no room for more.
-    pub(crate) fn register(&mut self, registry: &Registry, tokens: Sides<Token>) -> io::Result<()> {
+    pub(crate) fn register(&self, registry: &Registry, tokens: Sides<Token>) -> io::Result<()> {
         self.sockets.client.register(registry, tokens.client)?;
         self.sockets.backend.register(registry, tokens.backend)
     }
@@ -95,37 +106,58 @@ impl Relay {
     }
 
     /// When there is something to do even if no socket changes.
-    pub(crate) const fn deadline(&self) -> Millis {
-        self.session.deadline()
+    pub(crate) fn deadline(&self) -> Millis {
+        let until = |rates: &Sides<Throttle>| {
+            let until = Side::BOTH.into_iter().filter_map(|side| rates[side].until());
+            until.min().unwrap_or(Millis::MAX)
+        };
+        let resumed = self.rates.as_deref().map_or(Millis::MAX, until);
+        self.session.deadline().min(resumed)
+    }
+
+    /// Brings the session to its end, at the ends of the messages that are on their way.
+    pub(crate) fn leave(&mut self, worker: &mut Worker) {
+        self.turn(worker, |session, turn, out, _| session.leave(turn, out));
     }
 
     /// Moves bytes until nothing moves any more, or its neighbours are to have their turn.
     #[inline]
     pub(crate) fn advance(&mut self, worker: &mut Worker) -> Next {
-        if worker.leaving {
-            self.turn(worker, |session, turn, out, _| session.leave(turn, out));
-        }
         if worker.now() >= self.session.deadline() {
-            self.turn(worker, |session, turn, out, _| session.tick(turn, out));
+            // What has come in time is not to be late because this thread is.
+            self.sockets.client.look_again();
+            self.sockets.backend.look_again();
         }
         let mut turns = 0;
         // Both sides in turn, so that neither starves; `|` and not `||`, which would skip one.
         while turns < TURNS && self.pass(worker, Side::Client) | self.pass(worker, Side::Backend) {
             turns += 1;
         }
+        if worker.now() >= self.session.deadline() {
+            self.tick(worker);
+        }
         for side in Side::BOTH {
             let flushed = self.sockets[side].flush(&mut worker.tools.spare);
             if flushed && self.session.wants_fin(side) {
-                self.sockets[side].end();
+                self.sockets[side].end(&mut worker.tools.spare);
             }
         }
         let unsent = self.sockets.client.unsent() + self.sockets.backend.unsent();
-        self.session.unsent(unsent, worker.now(), &worker.settings.limits);
+        self.session.unsent(unsent, worker.now(), &self.route.policy.limits);
         match turns {
             _ if self.is_over(worker.now()) => Next::Over,
             TURNS => Next::Turn,
             _ => Next::Wait,
         }
+    }
+
+    fn tick(&mut self, worker: &mut Worker) {
+        for side in Side::BOTH {
+            if !self.can_hear(side) {
+                self.session.excuse(side, worker.now());
+            }
+        }
+        self.turn(worker, |session, turn, out, _| session.tick(turn, out));
     }
 
     /// Takes what one side has to say, once; whether that was anything.
@@ -135,24 +167,67 @@ impl Relay {
         // change of a socket would tell of it again.
         self.sockets.client.flush(&mut worker.tools.spare);
         self.sockets.backend.flush(&mut worker.tools.spare);
-        if self.sockets[from].unsent() >= ANSWERS_WATER || self.sockets[from.other()].is_full() {
+        let room = self.rates.as_mut().map_or(usize::MAX, |rates| rates[from].room(worker.now()));
+        if room == 0
+            || self.sockets[from].unsent() >= ANSWERS_WATER
+            || self.sockets[from.other()].is_full()
+        {
             return false;
         }
-        match self.sockets[from].receive(&mut worker.tools.input) {
+        // What is sealed is opened as it came.
+        let sealed = self.sockets[from].is_sealed();
+        let Tools { input, spare, .. } = &mut worker.tools;
+        let room = if sealed { input.len() } else { room.min(input.len()) };
+        match self.sockets[from].receive(input.get_mut(..room).unwrap_or_default(), spare) {
             Received::Nothing => return false,
+            Received::Other => {}
             Received::Bytes(count) => {
                 let bytes = worker.tools.input.get(..count).unwrap_or_default();
                 // Now, for the session unmasks in place.
                 worker.watched(self.id).read(from, bytes);
-                self.turn(worker, |session, turn, out, input| {
-                    session.receive(from, input.get_mut(..count).unwrap_or_default(), turn, out);
+                self.receive(from, count, worker);
+            }
+            Received::End(end) => {
+                let in_order = self.is_in_order(from, &end);
+                self.turn(worker, |session, turn, out, _| {
+                    session.stream_ended(from, in_order, turn, out);
                 });
             }
-            Received::End { in_order } => self.turn(worker, |session, turn, out, _| {
-                session.stream_ended(from, in_order, turn, out);
-            }),
         }
         true
+    }
+
+    /// Has the session take what is at the front of the read buffer.
+    #[inline]
+    fn receive(&mut self, from: Side, count: usize, worker: &mut Worker) {
+        let before = self.report.messages(from);
+        self.turn(worker, |session, turn, out, input| {
+            session.receive(from, input.get_mut(..count).unwrap_or_default(), turn, out);
+        });
+        if let Some(rates) = &mut self.rates {
+            let messages = self.report.messages(from) - before;
+            rates[from].take(messages, count as u64, worker.now());
+        }
+    }
+
+    /// Whether a side's silence is its own: it is read, and it has been sent all there is, with what
+    /// asks it whether it is there. Else the system finds it lost, by what it does not acknowledge.
+    fn can_hear(&self, side: Side) -> bool {
+        let held = self.rates.as_ref().is_some_and(|rates| rates[side].until().is_some());
+        !held && self.sockets[side].unsent() == 0 && !self.sockets[side.other()].is_full()
+    }
+
+    /// Whether a peer's stream ended in order, as its session is to take it.
+    fn is_in_order(&self, from: Side, end: &End) -> bool {
+        match end {
+            End::InOrder => true,
+            End::Truncated => self.session.fin_suffices(from),
+            End::Lost => false,
+            End::Fault(error) => {
+                self.report.tls_failed(from, error);
+                false
+            }
+        }
     }
 
     /// One turn of the session, and the writes that come of it.
@@ -163,6 +238,7 @@ impl Relay {
     {
         let now = worker.now();
         let watched = Watched { id: self.id, watcher: worker.watcher.as_deref() };
+        let traffic = &*worker.traffic;
         let Tools { input, scratch, spare, entropy } = &mut worker.tools;
         let mut out = Sides {
             client: Outbox::new(std::mem::take(&mut scratch.client)),
@@ -172,9 +248,8 @@ impl Relay {
             now,
             entropy,
             spare,
-            limits: &worker.settings.limits,
-            binary: worker.settings.binary,
-            observer: &mut Observers { report: &mut self.report, watched },
+            policy: &self.route.policy,
+            observer: &mut Observers { report: &mut self.report, traffic, watched },
         };
         act(&mut self.session, &mut turn, &mut out, input);
         for side in Side::BOTH {
@@ -199,18 +274,34 @@ impl Relay {
         load.remove();
         let watched = worker.watched(self.id);
         if Side::BOTH.into_iter().any(|side| self.sockets[side].unsent() > 0) {
-            Observers { report: &mut self.report, watched }.observe(&Fact::Loss(Loss::MessageCut));
+            let traffic = &*worker.traffic;
+            Observers { report: &mut self.report, traffic, watched }
+                .observe(&Fact::Loss(Loss::MessageCut));
         }
         let client = self.session.dialect(Side::Client);
         let backend = self.session.dialect(Side::Backend);
-        self.report.log(client, backend, worker.now().saturating_sub(self.began));
+        let duration = Duration::from_millis(worker.now().saturating_sub(self.began));
+        self.report.end(&worker.telemetry, Sides { client, backend }, duration);
         watched.ended();
     }
+}
+
+/// The rates of a route, if it has any; in a tunnel, where messages are not told apart, only those of
+/// bytes.
+fn rates(session: &Session, route: &Route, now: Millis) -> Option<Box<Sides<Throttle>>> {
+    let settings = &route.settings;
+    let tunnel = session.is_tunnel(&route.policy);
+    let throttle = |rate: &Rate| Throttle::new(rate.messages.filter(|_| !tunnel), rate.bytes, now);
+    let rates = Sides { client: &settings.client_rate, backend: &settings.backend_rate };
+    (rates != Sides { client: &Rate::default(), backend: &Rate::default() }).then(|| {
+        Box::new(Sides { client: throttle(rates.client), backend: throttle(rates.backend) })
+    })
 }
 
 /// Who listens to a session: its report, and the watcher.
 struct Observers<'t> {
     report: &'t mut Report,
+    traffic: &'t Traffic,
     watched: Watched<'t>,
 }
 
@@ -218,6 +309,7 @@ impl Observer for Observers<'_> {
     #[inline]
     fn observe(&mut self, fact: &Fact) {
         self.report.observe(fact);
+        self.traffic.count(fact);
         self.watched.observed(fact);
     }
 }

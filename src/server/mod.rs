@@ -1,50 +1,90 @@
-//! The server: a listener, its workers, and the orderly end of both.
+//! The server: its listeners, its workers, its orders, and the orderly end of all.
 
+pub mod control;
+mod door;
 mod thread;
 
+use crate::admin::{Admin, Reload};
 use crate::config::Settings;
-use crate::proxy::Service;
-use crate::proxy::backend::Backend;
-use crate::proxy::open::open;
-use crate::watch::{ConnectionId, Watcher};
-use crate::worker::load::Places;
+use crate::config::values::Address;
+use crate::net::admission::{Places, TURNED_AWAY};
+use crate::net::listener::Listener;
+use crate::proxy::{Service, Shared};
+use crate::telemetry::{Output, Telemetry};
+use crate::watch::Watcher;
 use anyhow::{Context, anyhow, bail};
+use control::{Control, Order};
+use door::{Door, Sockets};
+use rustix::process::{Resource, getrlimit};
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use thread::{Handle, tick};
-use tokio::net::{TcpListener, TcpStream};
+use thread::{Bell, Handle, tick};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long to wait when the process is out of files or memory, which only ending connections mend.
-const OUT_OF_RESOURCES: Duration = Duration::from_millis(100);
+/// Files that are open beside the two of each connection: clients that are told 503, the runtimes
+/// of the workers, the listeners, the standard streams.
+const OTHER_FILES: u64 = TURNED_AWAY as u64 + 128;
+
+/// How often a server that drains looks whether its last session has ended.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A server that listens.
 #[derive(Debug)]
 pub struct Server {
-    settings: Arc<Settings>,
+    service: Service,
     watcher: Option<Arc<dyn Watcher>>,
-    listener: TcpListener,
-    address: SocketAddr,
+    telemetry: Arc<Telemetry>,
+    admin: Option<Admin>,
+    reload: Option<Reload>,
+    sockets: Sockets,
+    places: Places,
+    control: Control,
+    orders: mpsc::Receiver<Order>,
+}
+
+/// Builds all that the settings name, and lets go of it again: certificates, patterns, pages. It
+/// binds nothing and connects to no one.
+///
+/// # Errors
+/// When something does not exist or does not fit.
+pub fn check(settings: &Settings) -> anyhow::Result<()> {
+    for listener in &settings.listeners {
+        Listener::new(listener.clone(), None)?;
+    }
+    Service::new(settings.clone(), &[]).map(drop)
 }
 
 impl Server {
     /// Begins to listen.
     ///
     /// # Errors
-    /// When the address cannot be bound.
+    /// When an address cannot be bound, or something that the settings name does not fit.
     pub async fn bind(settings: Settings) -> anyhow::Result<Self> {
-        let address = settings.listen;
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}"))?;
+        let mut sockets = Sockets::default();
+        let plan = sockets.plan(&settings)?;
+        sockets.follow(plan);
+        let places = Places::new(connections(settings.max_connections));
+        let admin = Admin::bind(&settings.admin).await?;
+        let telemetry = Arc::new(Telemetry::start(Output::open(&settings.access_log)?)?);
+        let (control, orders) = Control::new();
+        let service = Service::new(settings, &[])?;
         Ok(Self {
-            settings: Arc::new(settings),
+            service,
             watcher: None,
-            address: listener.local_addr()?,
-            listener,
+            telemetry,
+            admin,
+            reload: None,
+            sockets,
+            places,
+            control,
+            orders,
         })
     }
 
@@ -54,100 +94,183 @@ impl Server {
         Self { watcher: Some(watcher), ..self }
     }
 
-    /// The address it listens on, with the port that the system chose where 0 was asked for.
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.address
+    /// Gives the admin listener what reads the settings again.
+    #[must_use]
+    pub(crate) fn reloaded_by(self, reload: Reload) -> Self {
+        Self { reload: Some(reload), ..self }
+    }
+
+    /// What is told of the server.
+    pub(crate) const fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+
+    /// Where the admin listener is, if there is one.
+    pub fn admin(&self) -> Option<Address> {
+        self.admin.as_ref().map(Admin::address)
+    }
+
+    /// The address of the first listener on TCP, with the port that the system chose where 0 was
+    /// asked for.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.sockets.local_addr()
+    }
+
+    /// The names of the listeners and where each listens.
+    pub fn listening(&self) -> impl Iterator<Item = (String, Address)> {
+        self.sockets.listening()
+    }
+
+    /// What gives it orders while it runs.
+    pub fn control(&self) -> Control {
+        self.control.clone()
     }
 
     /// Serves until `shutdown` is done; then closes every session in its own dialect, and returns
-    /// when the last has ended or the shutdown deadline has passed.
+    /// when the last has ended or the shutdown deadline has passed. Having been drained, it returns
+    /// too.
     ///
     /// # Errors
     /// When a worker cannot be started or has ended, or when the shutdown deadline has passed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { settings, watcher, listener, .. } = self;
+        let Self { service, watcher, telemetry, admin, reload, sockets, .. } = self;
+        let Self { places, orders, control: _control, .. } = self;
         let ended = CancellationToken::new();
-        let started = (0..settings.workers.max(1))
-            .map(|index| Handle::start(index, &settings, watcher.clone(), &ended));
+        let started = (0..service.settings.workers.get())
+            .map(|index| Handle::start(index, watcher.clone(), Arc::clone(&telemetry), &ended));
         let (workers, threads): (Vec<_>, Vec<_>) =
             started.collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip();
         let bells: Vec<_> = workers.iter().map(|worker| Arc::clone(worker.bell())).collect();
-        let ticking = tick(&bells);
-        tokio::pin!(ticking);
-        let workers = Arc::new(workers);
-        let leaving = CancellationToken::new();
-        let service = Arc::new(Service {
-            backend: Backend::new(&settings),
-            settings: Arc::clone(&settings),
-            watcher,
-            leaving: leaving.clone(),
-        });
-        tokio::select! {
-            () = accept(&listener, &service, &workers) => {}
-            () = shutdown => {}
-            // A server that has lost a worker, and its sessions, is not to look healthy.
-            () = ended.cancelled() => {}
-            never = &mut ticking => match never {},
+        let shared = Arc::new(Shared::new(service, watcher, telemetry));
+        // To the end, so that it can be told how that goes.
+        let mut administered = JoinSet::new();
+        if let Some(admin) = admin {
+            administered.spawn(admin.serve(Arc::clone(&shared), reload));
         }
-        // The port is free, and who connects now is refused by the system.
-        drop(listener);
-        leaving.cancel();
-        workers.iter().for_each(Handle::leave);
-        // The threads end when the last handle is gone, which the openings that go on hold.
-        drop(workers);
-        let joined = tokio::task::spawn_blocking(move || {
-            // Each is waited for, whatever the one before it says.
-            threads.into_iter().fold(Ok(()), |so_far, thread| so_far.and(join(thread)))
-        });
-        // The sessions keep the deadline themselves; this is for what has none, such as a thread
-        // that hangs.
-        let grace = Duration::from_millis(settings.limits.shutdown) + Duration::from_secs(2);
-        tokio::select! {
-            joined = joined => joined.context("cannot wait for the workers")?,
-            () = tokio::time::sleep(grace) => {
-                let left: usize = bells.iter().map(|bell| bell.load()).sum();
-                bail!("shutdown deadline passed, {left} connections dropped")
+        let door = Arc::new(Door::new(shared, workers, places));
+        let ticking = tick(&bells);
+        let serving = async {
+            tokio::select! {
+                () = serve(&door, sockets, orders, &bells) => {}
+                () = shutdown => {}
+                // A server that has lost a worker, and its sessions, is not to look healthy.
+                () = ended.cancelled() => {}
             }
-            never = &mut ticking => match never {},
+            end(door, threads, &bells).await
+        };
+        tokio::select! {
+            outcome = serving => outcome,
+            never = ticking => match never {},
         }
     }
+}
+
+/// Serves, and obeys, until it has been drained.
+async fn serve(
+    door: &Arc<Door>,
+    mut sockets: Sockets,
+    mut orders: mpsc::Receiver<Order>,
+    bells: &[Arc<Bell>],
+) {
+    // Ends with this function: the ports are free then, and who connects is refused by the system.
+    let mut accepting = JoinSet::new();
+    sockets.accept(door, &mut accepting);
+    loop {
+        match orders.recv().await {
+            Some(Order::Reload(settings, reply)) => {
+                let outcome = reload(door, &mut sockets, *settings).await;
+                sockets.accept(door, &mut accepting);
+                // Who asked may have gone.
+                reply.send(outcome).ok();
+            }
+            Some(Order::Drain) => return drain(door, bells).await,
+            // There is a control as long as the server runs.
+            None => return,
+        }
+        while accepting.try_join_next().is_some() {}
+    }
+}
+
+/// Takes other settings, or leaves all as it is.
+async fn reload(door: &Door, sockets: &mut Sockets, settings: Settings) -> anyhow::Result<()> {
+    let before = door.shared.service();
+    let plan = sockets.plan(&settings)?;
+    let output = Output::open(&settings.access_log)?;
+    let service = Service::new(settings, &before.pools)?;
+    // From here on nothing can fail.
+    let (old, new) = (&before.settings, &service.settings);
+    if (old.workers, old.max_connections, &old.admin)
+        != (new.workers, new.max_connections, &new.admin)
+    {
+        tracing::warn!("workers, max_connections and admin take effect at the next start");
+    }
+    sockets.follow(plan);
+    door.shared.telemetry.access.switch(output);
+    door.shared.replace(service);
+    Ok(())
+}
+
+/// Takes no more sessions, and lets those that there are end, spread over the window.
+async fn drain(door: &Door, bells: &[Arc<Bell>]) {
+    let settings = &door.shared.service().settings;
+    let (window, deadline) = (settings.drain_window.0, settings.shutdown_deadline.0);
+    door.shared.leaving.cancel();
+    door.workers.iter().for_each(|worker| worker.drain(window));
+    let drained = async {
+        let mut looking = interval(LOOK);
+        looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while bells.iter().any(|bell| bell.load() > 0) {
+            looking.tick().await;
+        }
+    };
+    // Who is left is closed by what follows.
+    timeout(window + deadline, drained).await.ok();
+}
+
+/// Closes every session, and waits for the end of the last.
+async fn end(
+    door: Arc<Door>,
+    threads: Vec<JoinHandle<io::Result<()>>>,
+    bells: &[Arc<Bell>],
+) -> anyhow::Result<()> {
+    let deadline = door.shared.service().settings.shutdown_deadline.0;
+    let telemetry = Arc::clone(&door.shared.telemetry);
+    door.shared.leaving.cancel();
+    door.workers.iter().for_each(Handle::leave);
+    // The threads end when the last handle is gone, which the openings that go on hold.
+    drop(door);
+    let joined = tokio::task::spawn_blocking(move || {
+        // Each is waited for, whatever the one before it says.
+        let ends: Vec<_> = threads.into_iter().map(join).collect();
+        // What they had to tell is with the writer now.
+        telemetry.access.close();
+        ends.into_iter().collect()
+    });
+    // The sessions keep the deadline themselves; this is for what has none, such as a thread that
+    // hangs.
+    match timeout(deadline + Duration::from_secs(2), joined).await {
+        Ok(joined) => joined.context("cannot wait for the workers")?,
+        Err(_) => {
+            let left: usize = bells.iter().map(|bell| bell.load()).sum();
+            bail!("shutdown deadline passed, {left} connections dropped")
+        }
+    }
+}
+
+/// How many clients can be served at once: as many as wanted, as far as the limit of open files
+/// allows.
+fn connections(wanted: Option<NonZeroUsize>) -> usize {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let possible = usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX);
+    let wanted = wanted.map_or(possible, NonZeroUsize::get);
+    if wanted > possible {
+        tracing::warn!(wanted, possible, "the limit of open files allows fewer connections");
+    }
+    wanted
 }
 
 fn join(thread: JoinHandle<io::Result<()>>) -> anyhow::Result<()> {
     let ended =
         thread.join().map_err(|_| anyhow!("a worker has died, and its sessions with it"))?;
     ended.context("a worker cannot wait for its sockets")
-}
-
-/// Opens each connection that comes, and hands it to the worker with the fewest: they live long, so
-/// that a hashed spread would stay uneven.
-async fn accept(listener: &TcpListener, service: &Arc<Service>, workers: &Arc<Vec<Handle>>) {
-    let places = Places::new(service.settings.max_connections);
-    let mut id = ConnectionId(0);
-    while let Some(((stream, peer), place)) = places.give(next_client(listener)).await {
-        id.0 = id.0.wrapping_add(1);
-        let (service, workers) = (Arc::clone(service), Arc::clone(workers));
-        tokio::spawn(async move {
-            if let Some(connection) = open(&service, stream, id, peer, place).await
-                && let Some(worker) = workers.iter().min_by_key(|worker| worker.bell().load())
-            {
-                worker.relay(connection);
-            }
-        });
-    }
-}
-
-/// The next client, whatever comes between.
-pub(crate) async fn next_client(listener: &TcpListener) -> (TcpStream, SocketAddr) {
-    loop {
-        match listener.accept().await {
-            Ok(accepted) => return accepted,
-            // The client has gone before it was accepted.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept");
-                tokio::time::sleep(OUT_OF_RESOURCES).await;
-            }
-        }
-    }
 }

@@ -4,11 +4,11 @@
 //! It has no runtime: a session is no task but a seat in a table, so that a change of a socket costs
 //! one look into the table and an idle session nothing beside its own state.
 
-use crate::config::Settings;
 use crate::event::{Side, Sides};
 use crate::limits::Millis;
 use crate::proxy::open::Connection;
 use crate::proxy::relay::{Next, Relay};
+use crate::telemetry::Telemetry;
 use crate::watch::Watcher;
 use crate::worker::Worker;
 use crate::worker::load::Load;
@@ -41,8 +41,8 @@ const CALL: Token = Token(usize::MAX);
 enum Order {
     /// To relay a connection that is open.
     Relay(Box<Connection>),
-    /// To bring every session to its end.
-    Leave,
+    /// To bring every session to its end, spread evenly over a time.
+    Leave { over: Millis },
 }
 
 /// A worker's thread, seen from outside. It ends when it was told to leave, has no session and this
@@ -61,12 +61,12 @@ impl Handle {
     /// When the system has no thread, no files or no randomness to give.
     pub(super) fn start(
         index: usize,
-        settings: &Arc<Settings>,
         watcher: Option<Arc<dyn Watcher>>,
+        telemetry: Arc<Telemetry>,
         ended: &CancellationToken,
     ) -> anyhow::Result<(Self, JoinHandle<io::Result<()>>)> {
         let (orders, inbox) = channel();
-        let worker = Worker::new(Arc::clone(settings), watcher)?;
+        let worker = Worker::new(watcher, telemetry)?;
         let thread = Thread::new(worker, inbox).context("cannot prepare a worker")?;
         let bell = Arc::clone(&thread.bell);
         let ended = ended.clone().drop_guard();
@@ -91,9 +91,16 @@ impl Handle {
         self.tell(Order::Relay(Box::new(connection)));
     }
 
-    /// Brings every session of the worker to its end.
+    /// Brings every session of the worker to its end, now.
     pub(super) fn leave(&self) {
-        self.tell(Order::Leave);
+        self.tell(Order::Leave { over: 0 });
+    }
+
+    /// Brings every session of the worker to its end, one after another, spread evenly over
+    /// `window`; one that is opened meanwhile, at the end of it.
+    pub(super) fn drain(&self, window: Duration) {
+        let over = Millis::try_from(window.as_millis()).unwrap_or(Millis::MAX);
+        self.tell(Order::Leave { over });
     }
 
     fn tell(&self, order: Order) {
@@ -157,6 +164,8 @@ struct Thread {
     /// Whether there may be more orders.
     ordered: bool,
     seats: Slab<Seat>,
+    /// When sessions that are new have to leave, once all are to.
+    leave: Option<Millis>,
     /// Who was interrupted, to let the others have their turn.
     interrupted: Vec<usize>,
 }
@@ -168,6 +177,8 @@ struct Seat {
     /// When it has something to do even if no socket changes; here, so that the search for what is
     /// due reads one run of memory.
     deadline: Millis,
+    /// When it is to be brought to its end, until it has been.
+    leave: Option<Millis>,
 }
 
 impl Thread {
@@ -181,6 +192,7 @@ impl Thread {
             orders,
             ordered: true,
             seats: Slab::new(),
+            leave: None,
             interrupted: Vec::new(),
         })
     }
@@ -235,9 +247,15 @@ impl Thread {
     #[inline]
     fn advance(&mut self, index: usize) {
         let Some(seat) = self.seats.get_mut(index) else { return };
+        let leaves = seat.leave.take_if(|time| *time <= self.worker.now()).is_some();
         // A fault of ours must not end the sessions beside it.
-        let next = catch_unwind(AssertUnwindSafe(|| seat.relay.advance(&mut self.worker)));
-        seat.deadline = seat.relay.deadline();
+        let next = catch_unwind(AssertUnwindSafe(|| {
+            if leaves {
+                seat.relay.leave(&mut self.worker);
+            }
+            seat.relay.advance(&mut self.worker)
+        }));
+        seat.deadline = seat.relay.deadline().min(seat.leave.unwrap_or(Millis::MAX));
         match next {
             Ok(Next::Wait) => {}
             Ok(Next::Turn) => self.interrupted.push(index),
@@ -251,10 +269,7 @@ impl Thread {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Relay(connection)) => self.relay(*connection),
-                Ok(Order::Leave) => {
-                    self.worker.leaving = true;
-                    self.advance_all(|_| true);
-                }
+                Ok(Order::Leave { over }) => self.leave(over),
                 Err(TryRecvError::Empty) => return,
                 Err(TryRecvError::Disconnected) => {
                     self.ordered = false;
@@ -273,13 +288,24 @@ impl Thread {
         };
         let entry = self.seats.vacant_entry();
         let (index, deadline) = (entry.key(), relay.deadline());
-        let seat = entry.insert(Seat { relay: Box::new(relay), deadline });
+        let seat = entry.insert(Seat { relay: Box::new(relay), deadline, leave: self.leave });
         if let Err(error) = seat.relay.register(self.poll.registry(), tokens_of(index)) {
             tracing::warn!(%error, "connection dropped");
             self.seats.remove(index).relay.end(&self.worker, &self.bell.load);
             return;
         }
         self.advance(index);
+    }
+
+    /// Has every session leave by and by. A second order can only make it earlier.
+    fn leave(&mut self, over: Millis) {
+        let now = self.worker.now();
+        let count = self.seats.len() as u64;
+        for (number, (_, seat)) in (0..).zip(&mut self.seats) {
+            seat.leave = earlier(seat.leave, now.saturating_add(share(number, count, over)));
+        }
+        self.leave = earlier(self.leave, now.saturating_add(over));
+        self.advance_all(|_| true);
     }
 
     fn advance_all(&mut self, who: impl Fn(&Seat) -> bool) {
@@ -291,6 +317,15 @@ impl Thread {
     }
 }
 
+/// How long the one with this number, of so many, waits, so that they are spread evenly over a time.
+fn share(number: u64, count: u64, over: Millis) -> Millis {
+    over.saturating_mul(number) / count.max(1)
+}
+
+fn earlier(one: Option<Millis>, other: Millis) -> Option<Millis> {
+    Some(one.map_or(other, |one| one.min(other)))
+}
+
 /// The tokens of the two sockets of a session.
 const fn tokens_of(index: usize) -> Sides<Token> {
     Sides { client: Token(2 * index), backend: Token(2 * index + 1) }
@@ -299,4 +334,29 @@ const fn tokens_of(index: usize) -> Sides<Token> {
 const fn place_of(token: Token) -> (usize, Side) {
     let side = if token.0.is_multiple_of(2) { Side::Client } else { Side::Backend };
     (token.0 / 2, side)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_leave_evenly_over_the_window() {
+        assert_eq!([0, 1, 2, 3].map(|number| share(number, 4, 10_000)), [0, 2500, 5000, 7500]);
+        assert_eq!(share(0, 0, 10_000), 0);
+        let mut each_second = [0; 10];
+        for number in 0..5000 {
+            each_second[usize::try_from(share(number, 5000, 10_000) / 1000).unwrap()] += 1;
+        }
+        assert_eq!(each_second, [500; 10]);
+        // At once, which is a shutdown.
+        assert!((0..5000).all(|number| share(number, 5000, 0) == 0));
+    }
+
+    #[test]
+    fn a_second_order_only_makes_it_earlier() {
+        assert_eq!(earlier(None, 7), Some(7));
+        assert_eq!(earlier(Some(5), 7), Some(5));
+        assert_eq!(earlier(Some(7), 5), Some(5));
+    }
 }

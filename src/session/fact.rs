@@ -83,6 +83,8 @@ pub enum Cause {
     Lost,
     /// The peer broke a rule.
     Fault(Fault),
+    /// The peer was asked whether it is still there, and said nothing.
+    Silent,
     /// Nothing moved for too long.
     Idle,
     /// The proxy shuts down.

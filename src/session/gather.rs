@@ -2,26 +2,21 @@
 //!
 //! A message that came whole passes without being touched. One that came in pieces is held until it
 //! is whole or too large to be held; then it leaves in pieces, each within one read buffer, so that
-//! a control frame or a close fits between. Only a binary message of unknown length towards a
-//! dialect that announces lengths has to be collected to its end.
+//! a control frame or a close fits between. Two kinds of message have to be collected to their end:
+//! a binary one of unknown length towards a dialect that announces lengths, and any towards a backend
+//! that is to get no fragments.
 
 use crate::dialect::writer::{Data, Piece, Writer};
 use crate::event::{Able, Kind};
 use crate::fault::Fault;
-use crate::limits::{Limits, ONE_FRAME};
+use crate::limits::ONE_FRAME;
 use crate::wire::entropy::Entropy;
 use crate::wire::outbox::Outbox;
 use crate::wire::spare::{Buffer, Spare};
 
-/// The message that is on its way in one direction.
-#[derive(Debug, Default)]
-pub(super) struct Gather {
-    held: Option<Box<Buffer>>,
-    state: State,
-}
-
+/// How far the message is that is on its way in one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum State {
+pub(super) enum Gather {
     #[default]
     Between,
     /// Nothing of the message has left.
@@ -33,10 +28,15 @@ enum State {
 
 /// What a gather works with.
 pub(super) struct Tools<'t, 'a> {
+    /// What is held of the message.
+    pub(super) held: &'t mut Option<Box<Buffer>>,
     pub(super) writer: &'t mut Writer,
     pub(super) out: &'t mut Outbox<'a>,
     pub(super) able: Able,
-    pub(super) limits: &'t Limits,
+    /// The bound of a message that has to be collected, in bytes.
+    pub(super) collected: usize,
+    /// Whether every message has to be.
+    pub(super) coalesce: bool,
     pub(super) entropy: &'t mut dyn Entropy,
     pub(super) spare: &'t mut Spare,
 }
@@ -44,7 +44,7 @@ pub(super) struct Tools<'t, 'a> {
 impl Gather {
     /// Whether a message has begun and not ended.
     pub(super) fn in_message(&self) -> bool {
-        self.state != State::Between
+        *self != Self::Between
     }
 
     /// Takes the next piece of a message and writes what can leave.
@@ -60,41 +60,44 @@ impl Gather {
         let (kind, first, last) = (piece.kind, piece.first, piece.last);
         if first {
             let unknown = piece.total.is_none() && !last;
-            let to_the_end = unknown && kind == Kind::Binary && !tools.able.binary;
+            let announces = unknown && kind == Kind::Binary && !tools.able.binary;
+            let to_the_end = announces || tools.coalesce;
             // A message that will not fit into one frame anyway is not held at all.
-            let large = piece.total.is_some_and(|total| total > ONE_FRAME as u64);
-            self.state = if large { State::Streaming } else { State::Holding { to_the_end } };
+            let large = piece.total.is_some_and(|total| total > ONE_FRAME as u64) && !to_the_end;
+            *self = if large { Self::Streaming } else { Self::Holding { to_the_end } };
         }
-        let len = self.held.as_ref().map_or(0, |held| held.len()) + piece.data.len();
-        match self.state {
-            State::Holding { .. } if first && last => write(piece, tools),
-            State::Holding { to_the_end: true } if len > tools.limits.collected => {
-                self.held = None;
+        let len = tools.held.as_ref().map_or(0, |held| held.len()) + piece.data.len();
+        match *self {
+            Self::Holding { to_the_end: true }
+                if piece.total.unwrap_or(0).max(len as u64) > tools.collected as u64 =>
+            {
+                *tools.held = None;
                 return Err(Fault::TooBig);
             }
-            State::Holding { to_the_end } if to_the_end || len <= ONE_FRAME => {
-                let mut held = self.held.take().unwrap_or_else(|| tools.spare.take());
+            Self::Holding { .. } if first && last => write(piece, tools),
+            Self::Holding { to_the_end } if to_the_end || len <= ONE_FRAME => {
+                let mut held = tools.held.take().unwrap_or_else(|| tools.spare.take());
                 held.append(piece.data.bytes());
                 if last {
                     write_held(held, kind, true, tools);
                 } else {
-                    self.held = Some(held);
+                    *tools.held = Some(held);
                     return Ok(());
                 }
             }
-            State::Holding { .. } => {
-                let held = self.held.take();
+            Self::Holding { .. } => {
+                let held = tools.held.take();
                 let piece = Piece { first: held.is_none(), ..piece };
                 if let Some(held) = held {
                     write_held(held, kind, false, tools);
                 }
-                self.state = State::Streaming;
+                *self = Self::Streaming;
                 write(piece, tools);
             }
-            State::Between | State::Streaming => write(piece, tools),
+            Self::Between | Self::Streaming => write(piece, tools),
         }
         if last {
-            self.state = State::Between;
+            *self = Self::Between;
         }
         Ok(())
     }

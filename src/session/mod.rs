@@ -7,6 +7,10 @@
 pub mod closing;
 pub mod fact;
 mod gather;
+mod pings;
+pub mod policy;
+mod pulse;
+pub mod rate;
 pub mod translate;
 
 use crate::dialect::Dialect;
@@ -20,7 +24,9 @@ use crate::wire::outbox::Outbox;
 use crate::wire::spare::Spare;
 use closing::{Closing, Ending, Phase};
 use fact::{Cause, Fact, Loss, Observer};
-use translate::{BinaryPolicy, Translator};
+use policy::Policy;
+use pulse::{Pulse, Token};
+use translate::Translator;
 
 /// What a peer is told when the proxy itself ends the session.
 const GOING_AWAY: Reason = Reason::code(close_code::GOING_AWAY);
@@ -34,10 +40,8 @@ pub struct Turn<'t> {
     pub entropy: &'t mut dyn Entropy,
     /// Buffers for what cannot leave yet.
     pub spare: &'t mut Spare,
-    /// The bounds.
-    pub limits: &'t Limits,
-    /// What to do with binary messages that a side cannot be told.
-    pub binary: BinaryPolicy,
+    /// What the session is bound to.
+    pub policy: &'t Policy,
     /// Who listens to the facts.
     pub observer: &'t mut dyn Observer,
 }
@@ -46,16 +50,16 @@ pub struct Turn<'t> {
 #[derive(Debug)]
 pub struct Session {
     legs: Sides<Leg>,
-    /// Whether bytes pass as they come, unread.
-    tunnel: bool,
     closing: Closing,
     /// A farewell to both sides that waits for the ends of their messages.
     leaving: bool,
-    /// What the peers had not taken of all that was written, once the closing has begun.
-    unsent: usize,
+    /// Whether the peers had not taken all that was written, once the closing has begun.
+    unsent: bool,
     deadline: Millis,
-    /// What no deadline of the closing goes beyond.
+    /// What no deadline goes beyond: the end of the silence that is allowed, and once the session
+    /// begins to end, that of the closing.
     latest: Millis,
+    token: Token,
 }
 
 /// One side: how it speaks, and the way of its messages to the other side.
@@ -65,43 +69,41 @@ struct Leg {
     reader: Reader,
     writer: Writer,
     translator: Translator,
+    pulse: Pulse,
     /// Whether the stream to this peer is to end behind what is written.
     fin: bool,
 }
 
 impl Leg {
-    fn new(dialect: Dialect, side: Side) -> Self {
+    fn new(dialect: Dialect, side: Side, now: Millis) -> Self {
         Self {
             dialect,
             reader: Reader::new(dialect, side),
             writer: Writer::new(dialect, side),
             translator: Translator::default(),
+            pulse: Pulse::new(now),
             fin: false,
         }
     }
 }
 
 impl Session {
-    /// A session whose handshakes are done.
-    pub fn new(client: Dialect, backend: Dialect, now: Millis, limits: &Limits) -> Self {
-        Self {
+    /// A session whose handshakes are done, bound to `policy` in all its turns.
+    pub fn new(client: Dialect, backend: Dialect, now: Millis, policy: &Policy) -> Self {
+        let mut session = Self {
             legs: Sides {
-                client: Leg::new(client, Side::Client),
-                backend: Leg::new(backend, Side::Backend),
+                client: Leg::new(client, Side::Client, now),
+                backend: Leg::new(backend, Side::Backend, now),
             },
-            tunnel: false,
             closing: Closing::default(),
             leaving: false,
-            unsent: 0,
-            deadline: now + limits.idle,
-            latest: Millis::MAX,
-        }
-    }
-
-    /// A session between two peers of one dialect that passes their bytes on as they come: nothing
-    /// is checked, translated or told but the bytes and the end of each stream.
-    pub fn tunnel(dialect: Dialect, now: Millis, limits: &Limits) -> Self {
-        Self { tunnel: true, ..Self::new(dialect, dialect, now, limits) }
+            unsent: false,
+            deadline: 0,
+            latest: now + policy.limits.idle,
+            token: Token::default(),
+        };
+        session.deadline = session.due(now, policy);
+        session
     }
 
     /// The dialect of a side.
@@ -137,13 +139,30 @@ impl Session {
     /// The deadlines of the closing begin when all is taken, so that they cut no message that is on
     /// its way to a slow peer.
     pub fn unsent(&mut self, unsent: usize, now: Millis, limits: &Limits) {
-        if self.closing.is_open() && !self.leaving {
+        if self.is_open() {
             return;
         }
-        let was = std::mem::replace(&mut self.unsent, unsent);
-        if (was == 0) != (unsent == 0) {
+        let unsent = unsent > 0;
+        if std::mem::replace(&mut self.unsent, unsent) != unsent {
             self.await_peers(now, limits);
         }
+    }
+
+    /// Takes that a side could not be heard until now, or that what asks it has not left: its
+    /// silence means nothing.
+    pub fn excuse(&mut self, side: Side, now: Millis) {
+        self.legs[side].pulse.excuse(now);
+    }
+
+    /// Whether the end has not begun in any way.
+    fn is_open(&self) -> bool {
+        self.closing.is_open() && !self.leaving
+    }
+
+    /// Whether bytes pass as they come: nothing is checked, translated or told but the bytes and the
+    /// end of each stream.
+    pub fn is_tunnel(&self, policy: &Policy) -> bool {
+        policy.tunnel && self.legs.client.dialect == self.legs.backend.dialect
     }
 
     /// Sets the deadline by which the peers are to do what is theirs in this state of the closing.
@@ -157,7 +176,7 @@ impl Session {
         } else {
             limits.close
         };
-        let due = if self.unsent > 0 { Millis::MAX } else { now + patience };
+        let due = if self.unsent { Millis::MAX } else { now + patience };
         self.deadline = due.min(self.bound(limits));
     }
 
@@ -170,24 +189,43 @@ impl Session {
     pub fn receive<'a>(
         &mut self,
         from: Side,
-        mut input: &'a mut [u8],
+        input: &'a mut [u8],
         turn: &mut Turn<'_>,
         out: &mut Sides<Outbox<'a>>,
     ) {
-        if self.closing.is_open() && !self.leaving {
-            self.deadline = turn.now + turn.limits.idle;
-        }
-        if self.tunnel {
+        self.legs[from].pulse.heard(turn.now);
+        let spoke = if self.is_tunnel(turn.policy) {
             if self.hears(from.other()) {
                 turn.observer.observe(&Fact::Passed { from, bytes: input.len() as u64 });
                 out[from.other()].payload(input, None);
             }
-            return;
+            true
+        } else {
+            self.read(from, input, turn, out)
+        };
+        if self.is_open() {
+            if spoke {
+                self.latest = turn.now + turn.policy.limits.idle;
+            }
+            self.deadline = self.due(turn.now, turn.policy);
         }
+    }
+
+    /// Reads what a peer sent; whether it said anything but an answer to the proxy, which is a sign
+    /// of life, but keeps no session open that nobody uses.
+    fn read<'a>(
+        &mut self,
+        from: Side,
+        mut input: &'a mut [u8],
+        turn: &mut Turn<'_>,
+        out: &mut Sides<Outbox<'a>>,
+    ) -> bool {
+        let mut spoke = false;
         // After its close a peer says nothing that counts (RFC 6455 section 5.5.1).
         while matches!(self.closing.phases[from], Phase::Open | Phase::Told) {
             match self.legs[from].reader.read(&mut input) {
                 Ok(Some(Event::Chunk(chunk))) => {
+                    spoke = true;
                     if let Err(fault) = self.chunk(from, chunk, turn, out) {
                         self.fail(from, fault, turn, out);
                     }
@@ -197,11 +235,24 @@ impl Session {
                     turn.observer.observe(&Fact::Heard { from, code });
                     self.end(from, Ending::Close, Cause::Close, reason.as_ref(), turn, out);
                 }
-                Ok(Some(event)) => self.control(from, event, turn, out),
-                Ok(None) => return,
+                Ok(Some(Event::Ping(payload))) => {
+                    spoke = true;
+                    self.ping(from, &payload, turn, out);
+                }
+                Ok(Some(Event::Pong(payload))) => spoke |= self.pong(from, &payload, turn, out),
+                Ok(None) => break,
                 Err(fault) => self.fail(from, fault, turn, out),
             }
         }
+        spoke
+    }
+
+    /// Whether the end of a peer's stream has to be taken for its close though nobody vouches for it,
+    /// as with TLS that ended without a `close_notify`: when the peer has closed before, and where its
+    /// dialect has no other close.
+    pub fn fin_suffices(&self, from: Side) -> bool {
+        matches!(self.closing.phases[from], Phase::Heard | Phase::Closed)
+            || self.legs[from].dialect.able().fin == FinMeans::Close
     }
 
     /// Takes the end of a peer's stream: in order, or lost with an error.
@@ -220,7 +271,7 @@ impl Session {
         let (ending, cause, code) = match leg.dialect.able().fin {
             // A message that was cut is never presented as a clean end.
             _ if !in_order || leg.reader.in_message() => (Ending::Lost, Cause::Lost, None),
-            _ if self.tunnel => (Ending::Close, Cause::Fin, None),
+            _ if self.is_tunnel(turn.policy) => (Ending::Close, Cause::Fin, None),
             FinMeans::Close => (Ending::Close, Cause::Fin, None),
             // Once it has been told, the end of its stream is its answer.
             FinMeans::GoingAway if self.closing.phases[from] == Phase::Told => {
@@ -231,15 +282,15 @@ impl Session {
         };
         let reason = code.map(Reason::code);
         self.end(from, ending, cause, reason.as_ref(), turn, out);
-        // No one has to wait for the other any more.
-        self.legs[from].fin |= self.closing.phases[from] == Phase::Closed;
+        self.let_go(from);
     }
 
     /// Says farewell to both sides, each at the end of the message that is on its way to it, all
     /// within the shutdown deadline.
     pub fn leave(&mut self, turn: &mut Turn<'_>, out: &mut Sides<Outbox<'_>>) {
         if !self.leaving {
-            let within = turn.limits.shutdown.saturating_sub(turn.limits.linger);
+            let limits = &turn.policy.limits;
+            let within = limits.shutdown.saturating_sub(limits.linger);
             self.begin_leave(Cause::Shutdown, within, turn, out);
         }
     }
@@ -249,8 +300,8 @@ impl Session {
         if turn.now < self.deadline || self.is_closed() {
             return;
         }
-        if self.closing.is_open() && !self.leaving {
-            return self.begin_leave(Cause::Idle, turn.limits.close, turn, out);
+        if self.is_open() {
+            return self.look_after_peers(turn, out);
         }
         // Whoever has not answered by now will not.
         for side in Side::BOTH {
@@ -266,7 +317,7 @@ impl Session {
             self.legs[side].fin = true;
         }
         // What is still unsent will not be waited for again.
-        self.deadline = turn.now + turn.limits.linger;
+        self.deadline = turn.now + turn.policy.limits.linger;
     }
 
     fn begin_leave(
@@ -276,16 +327,26 @@ impl Session {
         turn: &mut Turn<'_>,
         out: &mut Sides<Outbox<'_>>,
     ) {
+        self.bound_closing(turn.now + within.min(turn.policy.limits.drain));
         self.leaving = true;
-        self.latest = self.latest.min(turn.now + within.min(turn.limits.drain));
         if self.closing.is_open() {
             turn.observer.observe(&Fact::Ended { by: None, cause });
             self.take_leave(turn, out);
-            self.await_peers(turn.now, turn.limits);
+            self.await_peers(turn.now, &turn.policy.limits);
         } else {
             // It is on its way, and is only not to take longer.
-            self.deadline = self.deadline.min(self.bound(turn.limits));
+            self.deadline = self.deadline.min(self.bound(&turn.policy.limits));
         }
+    }
+
+    /// Bounds the closing, before it begins or again; the earlier bound stays.
+    fn bound_closing(&mut self, latest: Millis) {
+        self.latest = if self.is_open() { latest } else { self.latest.min(latest) };
+    }
+
+    /// Ends the stream of a side that will not be heard again: no one has to wait for the other.
+    fn let_go(&mut self, side: Side) {
+        self.legs[side].fin |= self.closing.phases[side] == Phase::Closed;
     }
 
     fn chunk<'a>(
@@ -316,35 +377,6 @@ impl Session {
         Ok(())
     }
 
-    /// Ping and pong go to the other side if it has them; else a ping is answered here.
-    fn control(
-        &self,
-        from: Side,
-        event: Event<'_>,
-        turn: &mut Turn<'_>,
-        out: &mut Sides<Outbox<'_>>,
-    ) {
-        let to = from.other();
-        let pings = self.legs[to].dialect.able().ping;
-        match event {
-            Event::Ping(payload) => {
-                turn.observer.observe(&Fact::Ping { from });
-                if pings && self.hears(to) {
-                    self.legs[to].writer.ping(&payload, turn.entropy, &mut out[to]);
-                } else if !pings && self.hears(from) {
-                    self.legs[from].writer.pong(&payload, turn.entropy, &mut out[from]);
-                }
-            }
-            Event::Pong(payload) => {
-                turn.observer.observe(&Fact::Pong { from });
-                if pings && self.hears(to) {
-                    self.legs[to].writer.pong(&payload, turn.entropy, &mut out[to]);
-                }
-            }
-            Event::Chunk(_) | Event::Close(_) => {}
-        }
-    }
-
     /// Whether a side can still be told something: nothing follows our close.
     fn hears(&self, side: Side) -> bool {
         matches!(self.closing.phases[side], Phase::Open | Phase::Heard)
@@ -368,11 +400,11 @@ impl Session {
     ) {
         let to = from.other();
         if self.closing.is_open() {
+            self.bound_closing(turn.now + turn.policy.limits.drain);
             if !self.leaving {
                 turn.observer.observe(&Fact::Ended { by: Some(from), cause });
             }
             self.closing.asked = reason.map(|reason| reason.code);
-            self.latest = self.latest.min(turn.now + turn.limits.drain);
         }
         // It will not get the rest of what was on its way to it.
         if ending == Ending::Lost && self.hears(from) && self.in_message(from) {
@@ -401,7 +433,7 @@ impl Session {
         if self.closing.phases.client == Phase::Closed {
             self.legs.client.fin = true;
         }
-        self.await_peers(turn.now, turn.limits);
+        self.await_peers(turn.now, &turn.policy.limits);
     }
 
     /// Whether a message is on its way to a side, be it that nothing of it has left yet.
@@ -415,7 +447,7 @@ impl Session {
             if !self.in_message(side) && self.closing.phases[side] == Phase::Open {
                 self.tell(side, Some(&GOING_AWAY), turn, out);
                 self.closing.told(side);
-                self.await_peers(turn.now, turn.limits);
+                self.await_peers(turn.now, &turn.policy.limits);
             }
         }
     }
@@ -427,7 +459,7 @@ impl Session {
         turn: &mut Turn<'_>,
         out: &mut Sides<Outbox<'_>>,
     ) {
-        if self.tunnel {
+        if self.is_tunnel(turn.policy) {
             // Where a frame ends is not known, so that none can be added.
             self.legs[to].fin = true;
             return;

@@ -4,6 +4,7 @@
 use super::Turn;
 use super::fact::{Fact, Loss};
 use super::gather::{Gather, Tools};
+use super::policy::Fragments;
 use crate::dialect::writer::{Data, Piece, Writer};
 use crate::event::{Able, Chunk, Kind, Side};
 use crate::fault::Fault;
@@ -11,10 +12,12 @@ use crate::wire::few::Few;
 use crate::wire::outbox::Outbox;
 use crate::wire::spare::Buffer;
 use base64::prelude::{BASE64_STANDARD, Engine};
+use serde::{Deserialize, Serialize};
 
 /// What becomes of binary messages where one of the two sides knows them only as the length frames
 /// of Hixie, which draft 76 tells browsers to discard.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum BinaryPolicy {
     /// A length frame is a binary message, and the other way round.
     #[default]
@@ -31,6 +34,8 @@ pub enum BinaryPolicy {
 #[derive(Debug, Default)]
 pub struct Translator {
     gather: Gather,
+    /// What the gather holds.
+    held: Option<Box<Buffer>>,
     mode: Mode,
     /// The bytes of the message so far, as its sender counts them.
     bytes: u64,
@@ -75,15 +80,19 @@ impl Translator {
             self.mode = if kind == Kind::Binary { choose(link, turn)? } else { Mode::Pass };
         }
         self.bytes += data.len() as u64;
-        if self.bytes.max(total.unwrap_or(0)) > turn.limits.streamed {
+        if self.bytes.max(total.unwrap_or(0)) > turn.policy.limits.streamed {
             return Err(Fault::TooBig);
         }
         if let Some(writer) = &mut link.writer {
             let mut tools = Tools {
+                held: &mut self.held,
                 writer,
                 out: link.out,
                 able: link.to,
-                limits: turn.limits,
+                collected: turn.policy.limits.collected,
+                coalesce: link.side == Side::Client
+                    && link.to.fragments
+                    && turn.policy.fragments == Fragments::Coalesce,
                 entropy: turn.entropy,
                 spare: turn.spare,
             };
@@ -95,7 +104,7 @@ impl Translator {
                 }
                 Mode::Base64 => {
                     let mut text = tools.spare.take();
-                    self.encode(data, last, &mut text);
+                    encode(&mut self.carry, data, last, &mut text);
                     let data = Data::Copied(text.bytes());
                     let piece = Piece { kind: Kind::Text, first, last, total: None, data };
                     // Nothing, until a group of three is full, is no fragment.
@@ -116,25 +125,26 @@ impl Translator {
     pub(super) fn in_message(&self) -> bool {
         self.gather.in_message()
     }
+}
 
-    /// Appends the base64 of the next run of a message, as far as it fills groups of three.
-    fn encode(&mut self, mut data: &[u8], last: bool, text: &mut Buffer) {
-        while !self.carry.is_empty()
-            && let Some((byte, rest)) = data.split_first()
-            && self.carry.push(*byte)
-        {
-            data = rest;
-        }
-        if self.carry.is_full() || last {
-            append_base64(&self.carry, text);
-            self.carry.clear();
-        }
-        let whole = if last { data.len() } else { data.len() - data.len() % 3 };
-        let (whole, rest) = data.split_at(whole);
-        append_base64(whole, text);
-        for byte in rest {
-            self.carry.push(*byte);
-        }
+/// Appends the base64 of the next run of a message, as far as it fills groups of three; what does not
+/// is carried over.
+fn encode(carry: &mut Few<3>, mut data: &[u8], last: bool, text: &mut Buffer) {
+    while !carry.is_empty()
+        && let Some((byte, rest)) = data.split_first()
+        && carry.push(*byte)
+    {
+        data = rest;
+    }
+    if carry.is_full() || last {
+        append_base64(carry, text);
+        carry.clear();
+    }
+    let whole = if last { data.len() } else { data.len() - data.len() % 3 };
+    let (whole, rest) = data.split_at(whole);
+    append_base64(whole, text);
+    for byte in rest {
+        carry.push(*byte);
     }
 }
 
@@ -150,7 +160,7 @@ fn choose(link: &Link<'_, '_>, turn: &mut Turn<'_>) -> Result<Mode, Fault> {
     if link.from.binary && link.to.binary {
         return Ok(Mode::Pass);
     }
-    let (mode, loss) = match turn.binary {
+    let (mode, loss) = match turn.policy.binary {
         BinaryPolicy::Frame => (Mode::Pass, (!link.to.binary).then_some(Loss::BinaryFrame)),
         BinaryPolicy::Base64 => (Mode::Base64, Some(Loss::BinaryAsText)),
         BinaryPolicy::Drop => (Mode::Drop, Some(Loss::BinaryDropped)),
@@ -173,14 +183,14 @@ mod tests {
             data in proptest::collection::vec(any::<u8>(), 0..40),
             cuts in proptest::collection::vec(0_usize..7, 0..12),
         ) {
-            let mut translator = Translator::default();
             let (mut rest, mut text) = (&data[..], Buffer::default());
+            let mut carry = Few::default();
             for cut in cuts {
                 let (piece, tail) = rest.split_at(cut.min(rest.len()));
-                translator.encode(piece, false, &mut text);
+                encode(&mut carry, piece, false, &mut text);
                 rest = tail;
             }
-            translator.encode(rest, true, &mut text);
+            encode(&mut carry, rest, true, &mut text);
             prop_assert_eq!(std::str::from_utf8(text.bytes()).unwrap(), BASE64_STANDARD.encode(&data));
         }
     }

@@ -19,15 +19,22 @@ pub(super) fn token(input: Line<'_>) -> IResult<Line<'_>, &str> {
     map_res(take_while1(is_tchar), std::str::from_utf8).parse(input)
 }
 
-/// `method SP request-target SP HTTP-version`; returns the method and the target.
+/// `method SP request-target SP HTTP-version`; returns the three of them.
 ///
 /// The target reaches to the last space of the line: WebKit of 2010 decodes `%20` and sends a raw
 /// space there.
-pub(crate) fn request_line(line: Line<'_>) -> Option<(&str, Line<'_>)> {
+pub(crate) fn request_line(line: Line<'_>) -> Option<(&str, Line<'_>, Line<'_>)> {
     let (rest, method) =
         terminated(token, char::<_, nom::error::Error<_>>(' ')).parse(line).ok()?;
-    let target = rest.strip_suffix(b" HTTP/1.1")?;
-    (!target.is_empty()).then_some((method, target))
+    let (target, version) = rest.split_at(rest.iter().rposition(|b| *b == b' ')?);
+    let version = version.get(1..)?;
+    (!target.is_empty() && is_version(version)).then_some((method, target, version))
+}
+
+/// `HTTP-version` of RFC 9112 section 2.3.
+fn is_version(version: Line<'_>) -> bool {
+    let digits = version.strip_prefix(b"HTTP/");
+    matches!(digits, Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
 /// `HTTP-version SP status-code SP [reason-phrase]`; returns the status code and the reason.
@@ -83,8 +90,10 @@ mod tests {
     #[test]
     fn a_target_may_hold_raw_spaces() {
         let line = b"GET /a b?q=%C3%A9 HTTP/1.1";
-        assert_eq!(request_line(line), Some(("GET", &b"/a b?q=%C3%A9"[..])));
-        assert_eq!(request_line(b"GET / HTTP/1.0"), None);
+        let expected = ("GET", &b"/a b?q=%C3%A9"[..], &b"HTTP/1.1"[..]);
+        assert_eq!(request_line(line), Some(expected));
+        assert_eq!(request_line(b"GET / HTTP/1.10"), None);
+        assert_eq!(request_line(b"GET / http/1.1"), None);
         assert_eq!(request_line(b"GET  HTTP/1.1"), None);
         assert_eq!(request_line(b" GET / HTTP/1.1"), None);
     }

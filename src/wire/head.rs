@@ -12,9 +12,12 @@ pub const MAX_FIELDS: usize = 100;
 /// What is wrong with a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The first line is not a request line of HTTP/1.1, or not a status line.
+    /// The first line is no request line, or no status line.
     #[error("malformed start line")]
     StartLine,
+    /// The first line is of a version of HTTP that is not spoken here, such as that of HTTP/2.
+    #[error("unsupported HTTP version")]
+    Version,
     /// A CR without LF or an LF without CR (RFC 9112 section 2.2: both are smuggling vectors).
     #[error("line end is not CR LF")]
     LineEnd,
@@ -40,8 +43,19 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// The request target, byte for byte; it may hold raw spaces.
     pub target: &'a [u8],
+    /// The version.
+    pub version: Version,
     /// The header fields.
     pub fields: Fields<'a>,
+}
+
+/// The version of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0, which plain requests of health checkers still have.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
 }
 
 /// The head of a response.
@@ -76,11 +90,16 @@ impl<'a> Request<'a> {
     /// With the first [`Fault`] of the head.
     pub fn parse(head: &'a [u8]) -> Result<Self, Fault> {
         let (line, fields) = split_start_line(head)?;
-        let (method, target) = grammar::request_line(line).ok_or(Fault::StartLine)?;
+        let (method, target, version) = grammar::request_line(line).ok_or(Fault::StartLine)?;
+        let version = match version {
+            b"HTTP/1.1" => Version::Http11,
+            b"HTTP/1.0" => Version::Http10,
+            _ => return Err(Fault::Version),
+        };
         if !target.iter().all(|b| (0x20..0x7f).contains(b)) {
             return Err(Fault::ControlCharacter);
         }
-        Ok(Self { method, target, fields: Fields::parse(fields)? })
+        Ok(Self { method, target, version, fields: Fields::parse(fields)? })
     }
 }
 
@@ -183,7 +202,7 @@ mod tests {
 
     #[test]
     fn refuses_all_that_smuggles() {
-        let cases: [(&[u8], Fault); 12] = [
+        let cases: [(&[u8], Fault); 14] = [
             (b"GET / HTTP/1.1\r\nA: b\nC: d\r\n\r\n", Fault::LineEnd),
             (b"GET / HTTP/1.1\nA: b\r\n\r\n", Fault::LineEnd),
             (b"GET / HTTP/1.1\r\nA: b\rC\r\n\r\n", Fault::LineEnd),
@@ -194,7 +213,9 @@ mod tests {
             (b"GET / HTTP/1.1\r\nA: \x0c\r\n\r\n", Fault::ControlCharacter),
             (b"GET / HTTP/1.1\r\nOrigin: a\x7f\r\n\r\n", Fault::ControlCharacter),
             (b"GET /\x01 HTTP/1.1\r\n\r\n", Fault::ControlCharacter),
-            (b"GET / HTTP/1.0\r\n\r\n", Fault::StartLine),
+            (b"GET / HTTP/1.2\r\n\r\n", Fault::Version),
+            (b"PRI * HTTP/2.0\r\n\r\n", Fault::Version),
+            (b"GET / HTTP/11\r\n\r\n", Fault::StartLine),
             (b"G@T / HTTP/1.1\r\n\r\n", Fault::StartLine),
         ];
         for (head, fault) in cases {

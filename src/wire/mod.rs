@@ -1,5 +1,6 @@
 //! Bytes: what every dialect is made of, and nothing that knows a dialect.
 
+pub mod body;
 pub mod entropy;
 pub mod few;
 pub mod grammar;

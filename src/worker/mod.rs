@@ -4,9 +4,9 @@
 
 pub(crate) mod load;
 
-use crate::config::Settings;
 use crate::event::Sides;
 use crate::limits::{Millis, READ_BUFFER};
+use crate::telemetry::{Telemetry, Traffic};
 use crate::watch::{ConnectionId, Watched, Watcher};
 use crate::wire::entropy::Entropy;
 use crate::wire::spare::Spare;
@@ -18,11 +18,11 @@ use tokio::time::Instant;
 /// What the sessions of a worker share.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    pub(crate) settings: Arc<Settings>,
     pub(crate) tools: Tools,
-    /// Whether every session is to come to its end.
-    pub(crate) leaving: bool,
     pub(crate) watcher: Option<Arc<dyn Watcher>>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    /// What passes through this worker, which alone counts here.
+    pub(crate) traffic: Arc<Traffic>,
     start: Instant,
     now: Millis,
 }
@@ -69,19 +69,19 @@ impl Worker {
     /// # Errors
     /// When the system gives no randomness.
     pub(crate) fn new(
-        settings: Arc<Settings>,
         watcher: Option<Arc<dyn Watcher>>,
+        telemetry: Arc<Telemetry>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            settings,
             tools: Tools {
                 input: vec![0; READ_BUFFER].into_boxed_slice(),
                 scratch: Sides::default(),
                 spare: Spare::default(),
                 entropy: Random::new()?,
             },
-            leaving: false,
             watcher,
+            traffic: telemetry.traffic(),
+            telemetry,
             start: Instant::now(),
             now: 0,
         })

@@ -54,4 +54,4 @@ function pairs({ direct }) {
   });
 }
 
-module.exports = { pairs };
+module.exports = { backends, clients, pairs };

@@ -1,7 +1,7 @@
 //! Backends that fail: the client is told with the status that fits, whatever it speaks, and the
 //! sessions beside it go on.
 
-use crate::harness::{Proxy, Stage, settings, within};
+use crate::harness::{Proxy, Stage, millis, settings, within};
 use crate::peers::head::Head;
 use crate::peers::wire::{Ended, Wire, nobody};
 use crate::peers::{Kind, Offer, hixie, hybi};
@@ -63,8 +63,10 @@ async fn a_backend_that_is_down() {
 async fn a_backend_that_never_answers() {
     within("silent backend", async {
         for backend in [Kind::Hixie76, Kind::Rfc6455] {
-            let stage =
-                Stage::with(backend, |settings| settings.limits.backend_handshake = 200).await;
+            let stage = Stage::with(backend, |settings| {
+                settings.routes[0].limits.backend_handshake = millis(200);
+            })
+            .await;
             let mut bystander = stage.bystander().await;
             for half in [&b""[..], b"HTTP/1.1 101 OK\r\nUpgrade: WebSocket\r\n"] {
                 let mut wire = Wire::connect(stage.proxy.address).await;

@@ -4,6 +4,7 @@ use crate::harness::{Stage, pass, within};
 use crate::peers::hybi::frame;
 use crate::peers::{Kind, Peer, Said};
 use base64::prelude::{BASE64_STANDARD, Engine};
+use hybridge::config::values::Size;
 use hybridge::session::translate::BinaryPolicy;
 
 /// The pairs of which one side is Hixie, with the side that speaks.
@@ -15,7 +16,7 @@ const PAIRS: [(Kind, Kind); 4] = [
 ];
 
 async fn stage(backend: Kind, policy: BinaryPolicy) -> Stage {
-    Stage::with(backend, |settings| settings.binary = policy).await
+    Stage::with(backend, |settings| settings.routes[0].binary = policy).await
 }
 
 fn samples() -> Vec<Vec<u8>> {
@@ -118,7 +119,10 @@ async fn without_hixie_it_passes() {
 async fn fragments_become_one_length_frame() {
     const LIMIT: usize = 200_000;
     within("collected", async {
-        let stage = Stage::with(Kind::Hixie76, |settings| settings.limits.collected = LIMIT).await;
+        let stage = Stage::with(Kind::Hixie76, |settings| {
+            settings.routes[0].limits.collected = Size(LIMIT as u64);
+        })
+        .await;
         let (mut client, mut backend) = stage.session(Kind::Hybi08).await;
         let piece = [b'b'; 1000];
         for count in [1, 40, LIMIT / 1000] {

@@ -1,6 +1,6 @@
 //! The deadlines of a session: idle, closing, linger.
 
-use crate::harness::{Stage, pass, within};
+use crate::harness::{Stage, millis, pass, within};
 use crate::peers::{Kind, Offer, Peer, Said};
 use futures_util::future::join_all;
 
@@ -31,7 +31,8 @@ async fn a_session_that_is_idle_is_closed() {
     within(
         "idle",
         beside_each_other(async |client, backend| {
-            let stage = Stage::with(backend, |settings| settings.limits.idle = 500).await;
+            let stage =
+                Stage::with(backend, |settings| settings.routes[0].limits.idle = millis(500)).await;
             let (mut at_client, mut at_backend) = stage.session(client).await;
             pass(&mut at_client, &mut at_backend, &[Said::text("a sign of life")]).await;
             let (up, down) = tokio::join!(at_backend.hear(), at_client.hear());
@@ -55,8 +56,8 @@ async fn a_peer_that_never_answers_a_close() {
         "no answer to a close",
         beside_each_other(async |client, backend| {
             let stage = Stage::with(backend, |settings| {
-                settings.limits.close = 300;
-                settings.limits.linger = 300;
+                settings.routes[0].limits.close = millis(300);
+                settings.routes[0].limits.linger = millis(300);
             })
             .await;
             // The backend closes, the client says nothing and never ends its stream.

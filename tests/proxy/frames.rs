@@ -1,9 +1,10 @@
 //! Peers that break the rules of their framing, or leave in the middle: who is told what, on each
 //! side, and that nobody beside them notices.
 
-use crate::harness::{Stage, pass, step, within};
+use crate::harness::{Stage, millis, pass, step, within};
 use crate::peers::hybi::frame;
 use crate::peers::{Kind, Peer, Said};
+use hybridge::config::values::Size;
 
 const ALL: [Kind; 5] = [Kind::Hixie75, Kind::Hixie76, Kind::Hybi07, Kind::Hybi08, Kind::Rfc6455];
 
@@ -203,8 +204,8 @@ async fn peers_of_rfc6455_that_break_the_rules() {
 async fn odd_frames_that_are_right() {
     within("odd frames", async {
         let stage = Stage::with(Kind::Rfc6455, |settings| {
-            settings.limits.close = 300;
-            settings.limits.linger = 300;
+            settings.routes[0].limits.close = millis(300);
+            settings.routes[0].limits.linger = millis(300);
         })
         .await;
         for kind in [Kind::Hixie75, Kind::Hixie76] {
@@ -256,8 +257,10 @@ async fn messages_beyond_the_limit() {
     const LIMIT: usize = 100_000;
     within("too big", async {
         for backend in [Kind::Hixie75, Kind::Hixie76, Kind::Hybi08, Kind::Rfc6455] {
-            let stage =
-                Stage::with(backend, |settings| settings.limits.streamed = LIMIT as u64).await;
+            let stage = Stage::with(backend, |settings| {
+                settings.routes[0].limits.streamed = Size(LIMIT as u64);
+            })
+            .await;
             let mut bystander = stage.bystander().await;
             for client in [Kind::Hixie75, Kind::Hixie76, Kind::Hybi07, Kind::Hybi08] {
                 let (mut at_client, mut at_backend) = stage.session(client).await;

@@ -6,7 +6,7 @@ use crate::peers::hybi::{self, Hybi};
 use crate::peers::wire::{Ended, Wire};
 use crate::peers::{Kind, Offer, Peer, Reply, Said, head::Head};
 use futures_util::FutureExt;
-use hybridge::config::HostPolicy;
+use hybridge::config::values::HostPolicy;
 
 /// The request of a Hixie-76 client without its key3.
 fn head_of_request() -> Vec<u8> {
@@ -140,7 +140,10 @@ async fn location_is_what_the_client_sees() {
         let hosts = [HostPolicy::Preserve, HostPolicy::Backend, HostPolicy::Name("old:81".into())];
         for backend in [Kind::Hixie76, Kind::Rfc6455] {
             for policy in hosts.clone() {
-                let stage = Stage::with(backend, |settings| settings.host = policy.clone()).await;
+                let stage = Stage::with(backend, |settings| {
+                    settings.routes[0].host_header = policy.clone();
+                })
+                .await;
                 // WebKit of 2010 decodes %20; the client checks Location strictly.
                 let offer = Offer { target: "/a b?q=%C3%A9 c".to_owned(), ..Offer::default() };
                 let reply = Reply::default();

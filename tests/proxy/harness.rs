@@ -2,9 +2,13 @@
 
 use crate::peers::{Kind, Offer, Peer, Reply, Said};
 use hybridge::config::Settings;
+use hybridge::config::values::{BackendDialect, Period};
 use hybridge::dialect::Dialect;
 use hybridge::server::Server;
+use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -42,9 +46,43 @@ pub(crate) async fn listen() -> (TcpListener, SocketAddr) {
 /// Settings with a backend of one dialect.
 pub(crate) fn settings(backend: SocketAddr, dialect: Option<Dialect>) -> Settings {
     let url = format!("ws://{backend}").parse().unwrap();
-    let mut settings = Settings::new(SocketAddr::from(([127, 0, 0, 1], 0)), url);
-    settings.backend_dialect = dialect;
+    let mut settings = Settings::between("127.0.0.1:0".parse().unwrap(), url);
+    settings.workers = NonZeroUsize::MIN;
+    settings.access_log.enabled = false;
+    settings.backends[0].dialect = dialect.map_or(BackendDialect::Auto, BackendDialect::Fixed);
     settings
+}
+
+/// A short duration for a setting.
+pub(crate) const fn millis(millis: u64) -> Period {
+    Period(Duration::from_millis(millis))
+}
+
+/// A folder of one test, which is gone with this.
+#[derive(Debug)]
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    /// In the system's own, so that the path of a socket is short enough.
+    pub(crate) fn new(test: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("hybridge-{test}-{}", std::process::id()));
+        drop(fs::remove_dir_all(&path));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    /// Writes a file.
+    pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
 }
 
 /// A proxy that serves.
@@ -57,8 +95,12 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) async fn start(settings: Settings) -> Self {
-        let server = Server::bind(settings).await.unwrap();
-        let address = server.local_addr();
+        Self::of(Server::bind(settings).await.unwrap())
+    }
+
+    /// A server that is bound.
+    pub(crate) fn of(server: Server) -> Self {
+        let address = server.local_addr().unwrap();
         let (leave, left) = oneshot::channel();
         let served = tokio::spawn(server.run(async move { drop(left.await) }));
         Self { address, leave, served }

@@ -11,18 +11,29 @@
     reason = "a test may panic"
 )]
 
+mod admin;
 mod auto;
 mod backends;
 mod binary;
 mod deadlines;
+mod fragments;
 mod frames;
 mod handshake;
 mod harness;
+mod headers;
+mod keepalive;
+mod listeners;
 mod matrix;
 mod peers;
+mod plain;
 mod pressure;
+mod proxy_protocol;
+mod rates;
 mod refusals;
+mod routing;
 mod shutdown;
 mod streaming;
+mod tls;
 mod tunnel;
+mod upstream;
 mod watching;

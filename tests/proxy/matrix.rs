@@ -2,6 +2,7 @@
 
 use crate::harness::{Stage, pass, within};
 use crate::peers::{Kind, Offer, Peer, Reply, Said};
+use std::num::NonZeroUsize;
 
 macro_rules! pairs {
     ($($client:ident $from:ident),*) => {
@@ -234,7 +235,9 @@ async fn close(kind: Kind, asks: &mut Peer, other: Kind, answers: &mut Peer) {
 async fn many_sessions_beside_each_other() {
     let all = [Kind::Hixie75, Kind::Hixie76, Kind::Hybi07, Kind::Hybi08, Kind::Rfc6455];
     within("many sessions", async {
-        let stage = Stage::with(Kind::Rfc6455, |settings| settings.workers = 2).await;
+        let stage =
+            Stage::with(Kind::Rfc6455, |settings| settings.workers = NonZeroUsize::new(2).unwrap())
+                .await;
         let mut sessions = Vec::new();
         for kind in all.into_iter().cycle().take(40) {
             sessions.push(stage.session(kind).await);

@@ -1,7 +1,7 @@
 //! A peer that does not read: who sends to it is stopped, nothing is lost, and the sessions beside
 //! it go on.
 
-use crate::harness::{Bystander, Stage, within};
+use crate::harness::{Bystander, Stage, millis, within};
 use crate::peers::hybi::frame;
 use crate::peers::{Kind, Peer, Said, hixie};
 use std::io::ErrorKind;
@@ -22,7 +22,7 @@ fn stream(peer: &Peer) -> &TcpStream {
 }
 
 /// Writes the same run of bytes again and again until nobody takes any more; how much was taken.
-async fn until_stopped(sender: &Peer, run: &[u8], beside: &mut Bystander) -> usize {
+pub(crate) async fn until_stopped(sender: &Peer, run: &[u8], beside: &mut Bystander) -> usize {
     let (mut taken, mut rounds) = (0, 0);
     while rounds < ROUNDS {
         match stream(sender).try_write(&run[taken % run.len()..]) {
@@ -41,11 +41,11 @@ async fn until_stopped(sender: &Peer, run: &[u8], beside: &mut Bystander) -> usi
 }
 
 /// A run of messages, each other than the one before.
-fn messages() -> Vec<Said> {
+pub(crate) fn messages() -> Vec<Said> {
     (0..64_usize).map(|i| Said::Text(format!("{i} ").repeat(500 + 37 * i))).collect()
 }
 
-fn encode(kind: Kind, all: &[Said], masked: bool) -> Vec<u8> {
+pub(crate) fn encode(kind: Kind, all: &[Said], masked: bool) -> Vec<u8> {
     if kind.is_hixie() {
         return hixie::encode(all);
     }
@@ -135,8 +135,8 @@ async fn a_deaf_peer_does_not_hold_up_the_shutdown() {
     within("deaf at shutdown", async {
         for backend in [Kind::Hixie76, Kind::Hybi08] {
             let stage = Stage::with(backend, |settings| {
-                settings.limits.shutdown = 1000;
-                settings.limits.linger = 300;
+                settings.shutdown_deadline = millis(1000);
+                settings.routes[0].limits.linger = millis(300);
             })
             .await;
             let mut beside = stage.bystander().await;

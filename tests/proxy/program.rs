@@ -2,49 +2,102 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+/// How long a line is waited for; nothing here takes as long.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A `hybridge serve` that listens.
 #[derive(Debug)]
 pub(crate) struct Program {
     child: Child,
-    log: BufReader<ChildStderr>,
+    pub(crate) log: Lines,
+    pub(crate) access_log: Lines,
     pub(crate) address: SocketAddr,
-    /// The lines that were read so far.
-    pub(crate) lines: Vec<String>,
+}
+
+/// What it writes, line by line.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    coming: Receiver<String>,
+    /// Those that were read so far.
+    pub(crate) read: Vec<String>,
+}
+
+impl Lines {
+    fn of(output: impl Read + Send + 'static) -> Self {
+        let lines = BufReader::new(output).lines();
+        let (sender, coming) = channel();
+        // It ends with the output, or with the first line that nobody waits for any more.
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { coming, read: Vec::new() }
+    }
+
+    /// The next line; none at the end.
+    fn next(&mut self) -> Option<String> {
+        match self.coming.recv_timeout(DEADLINE) {
+            Ok(line) => {
+                self.read.push(line.clone());
+                Some(line)
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("no more lines: {:#?}", self.read),
+        }
+    }
+
+    /// Reads up to a line that holds `word`.
+    pub(crate) fn with(&mut self, word: &str) -> String {
+        loop {
+            match self.next() {
+                Some(line) if line.contains(word) => return line,
+                Some(_) => {}
+                None => panic!("it ended without {word:?}: {:#?}", self.read),
+            }
+        }
+    }
 }
 
 impl Program {
     /// Starts it with JSON logs and waits until it listens.
     pub(crate) fn serve(backend: SocketAddr, arguments: &[&str]) -> Self {
-        let backend = format!("ws://{backend}");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_hybridge"))
-            .args(["--log-format", "json", "serve", "--listen", "127.0.0.1:0"])
-            .args(["--backend", &backend])
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        let address = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut program = Self { child, log, address, lines: Vec::new() };
-        let line = program.line_with("listening");
-        let (_, rest) = line.split_once("\"address\":\"").unwrap();
-        program.address = rest.split('"').next().unwrap().parse().unwrap();
-        program
+        let mut command = Self::command();
+        command.args(["--listen", "127.0.0.1:0", "--backend", &format!("ws://{backend}")]);
+        command.args(arguments);
+        Self::start(command)
+    }
+
+    /// Starts it with a configuration file and waits until it listens on its first address.
+    pub(crate) fn with(file: &Path) -> Self {
+        let mut command = Self::command();
+        command.arg("-c").arg(file);
+        Self::start(command)
+    }
+
+    fn command() -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hybridge"));
+        command.args(["--log-format", "json", "serve"]);
+        command
+    }
+
+    /// Starts a command that serves, and waits until it listens.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = Lines::of(child.stderr.take().unwrap());
+        let access_log = Lines::of(child.stdout.take().unwrap());
+        let line = log.with("listening");
+        let (_, rest) = line.split_once("address").unwrap();
+        let rest = rest.trim_start_matches(['"', ':', '=']);
+        let address = rest.split(['"', ' ']).next().unwrap().parse().unwrap();
+        Self { child, log, access_log, address }
     }
 
     /// Reads the log up to a line that holds `word`.
     pub(crate) fn line_with(&mut self, word: &str) -> String {
-        loop {
-            let mut line = String::new();
-            let count = self.log.read_line(&mut line).unwrap();
-            assert!(count > 0, "the log ended without {word:?}: {:#?}", self.lines);
-            self.lines.push(line.trim_end().to_owned());
-            if line.contains(word) {
-                return line;
-            }
-        }
+        self.log.with(word)
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
@@ -53,10 +106,10 @@ impl Program {
         rustix::process::kill_process(id, signal).unwrap();
     }
 
-    /// Waits for its end; with the rest of its log.
+    /// Waits for its end; with the rest of its logs.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let rest = self.log.by_ref().lines().map(Result::unwrap);
-        self.lines.extend(rest);
+        while self.log.next().is_some() {}
+        while self.access_log.next().is_some() {}
         self.child.wait().unwrap()
     }
 

@@ -1,9 +1,10 @@
 //! The orderly end: every session is closed in its own dialect, and never inside a frame.
 
 use crate::deadlines::farewell;
-use crate::harness::{Stage, within};
+use crate::harness::{Stage, millis, within};
 use crate::peers::hybi::frame;
 use crate::peers::{Kind, Peer, Said};
+use std::num::NonZeroUsize;
 
 const ALL: [Kind; 5] = [Kind::Hixie75, Kind::Hixie76, Kind::Hybi07, Kind::Hybi08, Kind::Rfc6455];
 
@@ -11,7 +12,9 @@ const ALL: [Kind; 5] = [Kind::Hixie75, Kind::Hixie76, Kind::Hybi07, Kind::Hybi08
 async fn every_session_is_closed_in_its_own_dialect() {
     within("farewells", async {
         for backend in ALL {
-            let stage = Stage::with(backend, |settings| settings.workers = 2).await;
+            let stage =
+                Stage::with(backend, |settings| settings.workers = NonZeroUsize::new(2).unwrap())
+                    .await;
             let mut sessions = Vec::new();
             for client in ALL {
                 let (at_client, at_backend) = stage.session(client).await;
@@ -80,8 +83,8 @@ async fn a_text_that_does_not_end_is_cut_without_a_close() {
     within("cut", async {
         for backend in [Kind::Hixie75, Kind::Hixie76] {
             let stage = Stage::with(backend, |settings| {
-                settings.limits.shutdown = 1000;
-                settings.limits.linger = 300;
+                settings.shutdown_deadline = millis(1000);
+                settings.routes[0].limits.linger = millis(300);
             })
             .await;
             let (mut at_client, mut at_backend) = stage.session(Kind::Hybi08).await;
@@ -130,8 +133,8 @@ async fn peers_that_do_nothing_do_not_hold_it_up() {
     within("deaf peers", async {
         for backend in [Kind::Hixie76, Kind::Hybi08] {
             let stage = Stage::with(backend, |settings| {
-                settings.limits.shutdown = 1000;
-                settings.limits.linger = 300;
+                settings.shutdown_deadline = millis(1000);
+                settings.routes[0].limits.linger = millis(300);
             })
             .await;
             let mut sessions = Vec::new();

@@ -5,12 +5,13 @@ use crate::peers::hixie::{self, ANSWER, Hixie};
 use crate::peers::hybi::{self, Hybi};
 use crate::peers::wire::{Ended, Wire};
 use crate::peers::{Kind, Offer, Reply, Said, head::Head};
+use hybridge::config::route::Mode;
 
 /// No frame of any dialect: all reserved bits, an unknown opcode, no mask, invalid UTF-8.
 const NONSENSE: [u8; 8] = [0xf3, 0x05, 0xff, 0x00, 0xc0, 0xaf, 0x80, 0x81];
 
 async fn tunnel(backend: Kind) -> Stage {
-    Stage::with(backend, |settings| settings.tunnel = true).await
+    Stage::with(backend, |settings| settings.routes[0].mode = Mode::Tunnel).await
 }
 
 /// Both ends of a session in one dialect, behind their handshakes.

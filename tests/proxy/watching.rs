@@ -5,11 +5,13 @@ use crate::peers::Kind;
 use crate::peers::wire::Wire;
 use hybridge::dialect::Dialect;
 use hybridge::event::Side;
+use hybridge::net::Peer;
 use hybridge::server::Server;
 use hybridge::session::fact::{Cause, Fact};
 use hybridge::watch::{ConnectionId, Watcher};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 const REQUEST: &[u8] =
@@ -29,7 +31,7 @@ struct Recorder {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Shown {
-    Opened(SocketAddr),
+    Opened(Peer),
     Speaks(Side, Dialect),
     Read(Side, Vec<u8>),
     Written(Side, Vec<u8>),
@@ -81,7 +83,7 @@ impl Shown {
 }
 
 impl Watcher for Recorder {
-    fn opened(&self, id: ConnectionId, peer: SocketAddr) {
+    fn opened(&self, id: ConnectionId, peer: Peer) {
         self.keep(id, Shown::Opened(peer));
     }
 
@@ -115,7 +117,7 @@ async fn both_legs_are_shown_as_they_are_on_the_wire() {
         let recorder = Arc::new(Recorder { shown: Mutex::default(), ended });
         let server = Server::bind(settings(address, Some(Kind::Hixie75.dialect()))).await.unwrap();
         let server = server.watched_by(Arc::clone(&recorder) as Arc<dyn Watcher>);
-        let address = server.local_addr();
+        let address = server.local_addr().unwrap();
         let (leave, left) = oneshot::channel::<()>();
         let served = tokio::spawn(server.run(async move { drop(left.await) }));
 
@@ -153,7 +155,9 @@ async fn both_legs_are_shown_as_they_are_on_the_wire() {
 
         // A client that gets no session is shown too.
         let mut refused = Wire::connect(address).await;
-        refused.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let opening =
+            "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+        refused.write(opening).await;
         let (refusal, _) = refused.rest().await;
         drop(refused);
         let other = ends.recv().await.unwrap();
@@ -162,6 +166,80 @@ async fn both_legs_are_shown_as_they_are_on_the_wire() {
         assert!(refusal.starts_with(b"HTTP/1.1 426 "));
         leave.send(()).unwrap();
         served.await.unwrap().unwrap();
+    })
+    .await;
+}
+
+/// Panics when it is shown certain bytes, or the end of a connection.
+#[derive(Debug)]
+struct Faulty {
+    bytes: &'static [u8],
+    at_the_end: bool,
+}
+
+impl Watcher for Faulty {
+    fn opened(&self, _: ConnectionId, _: Peer) {}
+
+    fn speaks(&self, _: ConnectionId, _: Side, _: Dialect) {}
+
+    fn read(&self, _: ConnectionId, _: Side, bytes: &[u8]) {
+        assert!(bytes != self.bytes, "a fault of the watcher");
+    }
+
+    fn written(&self, _: ConnectionId, _: Side, _: &[u8]) {}
+
+    fn observed(&self, _: ConnectionId, _: &Fact) {}
+
+    fn ended(&self, _: ConnectionId) {
+        assert!(!self.at_the_end, "a fault of the watcher");
+    }
+}
+
+/// A session between raw peers, through a proxy.
+async fn session(proxy: SocketAddr, listener: &TcpListener) -> (Wire, Wire) {
+    let mut client = Wire::connect(proxy).await;
+    client.write(REQUEST).await;
+    let mut backend = Wire::accept(listener).await;
+    backend.until(b"\r\n\r\n").await.unwrap();
+    backend.write(ANSWER).await;
+    client.until(b"\r\n\r\n").await.unwrap();
+    (client, backend)
+}
+
+#[tokio::test]
+async fn a_fault_in_one_session_ends_no_other() {
+    within("a faulty watcher", async {
+        let (listener, address) = listen().await;
+        let server = Server::bind(settings(address, Some(Kind::Hixie75.dialect()))).await.unwrap();
+        let server = server.watched_by(Arc::new(Faulty { bytes: HELLO, at_the_end: false }));
+        let address = server.local_addr().unwrap();
+        let (leave, left) = oneshot::channel::<()>();
+        let served = tokio::spawn(server.run(async move { drop(left.await) }));
+        let (mut bystander, mut behind) = session(address, &listener).await;
+        let (mut client, mut backend) = session(address, &listener).await;
+        client.write(HELLO).await;
+        assert!(client.rest().await.0.is_empty());
+        assert!(backend.rest().await.0.is_empty());
+        behind.write(b"\0still here\xff").await;
+        assert_eq!(bystander.take(12).await.unwrap(), b"\x81\x0astill here");
+        drop((bystander, behind));
+        leave.send(()).unwrap();
+        served.await.unwrap().unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_has_lost_a_worker_ends() {
+    within("a lost worker", async {
+        let (listener, address) = listen().await;
+        let server = Server::bind(settings(address, Some(Kind::Hixie75.dialect()))).await.unwrap();
+        let server = server.watched_by(Arc::new(Faulty { bytes: HELLO, at_the_end: true }));
+        let address = server.local_addr().unwrap();
+        let served = tokio::spawn(server.run(std::future::pending()));
+        drop(session(address, &listener).await);
+        let error = served.await.unwrap().unwrap_err();
+        assert!(format!("{error:#}").contains("a worker has died"), "{error:#}");
     })
     .await;
 }

@@ -11,7 +11,8 @@ use hybridge::dialect::Dialect;
 use hybridge::dialect::reader::Reader;
 use hybridge::event::{Kind, Side, Sides};
 use hybridge::fault::Fault;
-use hybridge::limits::{Limits, ONE_FRAME};
+use hybridge::limits::ONE_FRAME;
+use hybridge::session::policy::{Fragments, Policy};
 use hybridge::session::translate::BinaryPolicy;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -163,7 +164,8 @@ proptest! {
     fn a_session_hands_on_the_same_however_it_is_cut(
         voice in voice(),
         other in select(&DIALECTS[..]),
-        policy in select(&[BinaryPolicy::Frame, BinaryPolicy::Base64, BinaryPolicy::Drop][..]),
+        binary in select(&[BinaryPolicy::Frame, BinaryPolicy::Base64, BinaryPolicy::Drop][..]),
+        fragments in select(&[Fragments::Keep, Fragments::Coalesce][..]),
         lines in vec(line(), 1..5),
         broken: bool,
         key: [u8; 4],
@@ -181,10 +183,12 @@ proptest! {
         dialects[voice.side] = voice.dialect;
         let hixie = !voice.is_hybi() || matches!(other, Dialect::Hixie(_));
         let expected: Vec<_> = heard.messages().into_iter()
-            .filter_map(|(kind, data)| translated(kind, data, hixie, policy))
+            .filter_map(|(kind, data)| translated(kind, data, hixie, binary))
             .collect();
+        let policy = Policy { binary, fragments, ..Policy::default() };
+        let coalesced = fragments == Fragments::Coalesce && to == Side::Backend;
         for cuts in [Vec::new(), places(&at, bytes.len())] {
-            let mut rig = Rig::new(dialects, Limits::default(), policy, Box::new(move |bytes| {
+            let mut rig = Rig::new(dialects, policy.clone(), Box::new(move |bytes| {
                 bytes.copy_from_slice(&key[..bytes.len()]);
             }));
             for piece in cuts::pieces(&bytes, &cuts) {
@@ -196,7 +200,8 @@ proptest! {
                 wrote.messages().into_iter().map(|(kind, data)| (kind, data.to_vec())).collect();
             prop_assert!(messages == expected, "{:?} {:?}", messages, expected);
             for ((_, data), frames) in messages.iter().zip(&wrote.frames) {
-                prop_assert!(data.len() > ONE_FRAME || *frames == 1, "{} bytes", data.len());
+                let whole = *frames == 1 || (data.len() > ONE_FRAME && !coalesced);
+                prop_assert!(whole, "{} bytes in {frames}", data.len());
             }
             let open = wrote.part.is_some();
             prop_assert!(!open, "a message is open behind whole ones");
@@ -225,7 +230,7 @@ proptest! {
             voice.frame(0x80, &[b'b', bad, 0, b'e', 0xff], key),
         ].concat();
         let dialects = Sides { client: voice.dialect, backend };
-        let mut rig = Rig::new(dialects, Limits::default(), BinaryPolicy::Frame, Box::new(|_| {}));
+        let mut rig = Rig::new(dialects, Policy::default(), Box::new(|_| {}));
         for piece in cuts::pieces(&bytes, &places(&at, bytes.len())) {
             rig.feed(Side::Client, piece);
         }
@@ -245,7 +250,8 @@ proptest! {
 #[test]
 fn base64_that_streams_has_no_empty_fragments() {
     let dialects = Sides { client: DIALECTS[3], backend: DIALECTS[0] };
-    let mut rig = Rig::new(dialects, Limits::default(), BinaryPolicy::Base64, Box::new(|_| {}));
+    let policy = Policy { binary: BinaryPolicy::Base64, ..Policy::default() };
+    let mut rig = Rig::new(dialects, policy, Box::new(|_| {}));
     // A length frame of 60 000 bytes, half of which are more than leaves as one frame.
     rig.feed(Side::Client, &[0x80, 0x83, 0xd4, 0x60]);
     rig.feed(Side::Client, &[b'a'; 30_000]);

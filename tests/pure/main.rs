@@ -11,6 +11,8 @@ mod chunking;
 #[cfg(test)]
 mod cuts;
 #[cfg(test)]
+mod ends;
+#[cfg(test)]
 mod form;
 #[cfg(test)]
 mod oracle;

@@ -4,7 +4,7 @@ use hybridge::dialect::Dialect;
 use hybridge::event::{Side, Sides};
 use hybridge::limits::{Limits, Millis};
 use hybridge::session::fact::{Cause, Fact, Observer};
-use hybridge::session::translate::BinaryPolicy;
+use hybridge::session::policy::Policy;
 use hybridge::session::{Session, Turn};
 use hybridge::wire::outbox::Outbox;
 use hybridge::wire::spare::Spare;
@@ -18,12 +18,13 @@ pub(crate) type Keys = Box<dyn FnMut(&mut [u8])>;
 /// Two peers, a proxy between them, and a clock that stands until it is moved.
 pub(crate) struct Rig {
     pub(crate) session: Session,
-    pub(crate) limits: Limits,
-    pub(crate) binary: BinaryPolicy,
+    pub(crate) policy: Policy,
     pub(crate) now: Millis,
     /// What was written to each side so far.
     pub(crate) wrote: Sides<Vec<u8>>,
     pub(crate) facts: Facts,
+    /// When each peer last sent something.
+    heard: Sides<Millis>,
     /// How many bytes the peers have not taken yet; as far as a test does not say otherwise, they
     /// take all at once.
     pub(crate) unsent: usize,
@@ -44,19 +45,14 @@ impl Observer for Facts {
 }
 
 impl Rig {
-    pub(crate) fn new(
-        dialects: Sides<Dialect>,
-        limits: Limits,
-        binary: BinaryPolicy,
-        entropy: Keys,
-    ) -> Self {
+    pub(crate) fn new(dialects: Sides<Dialect>, policy: Policy, entropy: Keys) -> Self {
         Self {
-            session: Session::new(dialects.client, dialects.backend, 0, &limits),
-            limits,
-            binary,
+            session: Session::new(dialects.client, dialects.backend, 0, &policy),
+            policy,
             now: 0,
             wrote: Sides::default(),
             facts: Facts::default(),
+            heard: Sides::default(),
             unsent: 0,
             latest: None,
             entropy,
@@ -66,6 +62,7 @@ impl Rig {
 
     /// A peer sends bytes, which come in one read.
     pub(crate) fn feed(&mut self, from: Side, bytes: &[u8]) {
+        self.heard[from] = self.now;
         self.turn(&mut bytes.to_vec(), |session, turn, out, input| {
             session.receive(from, input, turn, out);
         });
@@ -78,7 +75,7 @@ impl Rig {
 
     /// The proxy is told to shut down.
     pub(crate) fn leave(&mut self) {
-        self.bound(self.limits.shutdown);
+        self.bound(self.policy.limits.shutdown);
         self.turn(&mut [], |session, turn, out, _| session.leave(turn, out));
     }
 
@@ -101,7 +98,7 @@ impl Rig {
     /// The peers have taken what was written, but for so many bytes.
     pub(crate) fn take(&mut self, unsent: usize) {
         self.unsent = unsent;
-        self.session.unsent(unsent, self.now, &self.limits);
+        self.session.unsent(unsent, self.now, &self.policy.limits);
         self.check_time();
     }
 
@@ -110,9 +107,12 @@ impl Rig {
     /// # Panics
     /// When the session does not end by its own deadlines.
     pub(crate) fn run_out(&mut self) {
-        let Limits { idle, close, linger, .. } = self.limits;
+        let Limits { idle, close, drain, linger, .. } = self.policy.limits;
+        // What is on its way to the other side of one that is lost is waited for.
+        let close = if self.policy.keepalive.is_some() { drain } else { close };
         let latest = self.latest.unwrap_or(self.now + idle + close + linger).max(self.now);
-        for _ in 0..3 {
+        // A ping and its end for each side, idle, close, linger.
+        for _ in 0..6 {
             if self.session.is_over(self.now) {
                 break;
             }
@@ -133,12 +133,11 @@ impl Rig {
             now: self.now,
             entropy: &mut self.entropy,
             spare: &mut self.spare,
-            limits: &self.limits,
-            binary: self.binary,
+            policy: &self.policy,
             observer: &mut self.facts,
         };
         act(&mut self.session, &mut turn, &mut out, input);
-        self.session.unsent(self.unsent, self.now, &self.limits);
+        self.session.unsent(self.unsent, self.now, &self.policy.limits);
         for (side, ended) in BOTH.into_iter().zip(ended) {
             let before = self.wrote[side].len();
             for slice in out[side].slices() {
@@ -148,14 +147,16 @@ impl Rig {
             assert!(!(ended && wrote), "wrote to the {side:?} behind the end of its stream");
             assert!(!ended || self.session.wants_fin(side), "took the end of a stream back");
         }
+        let limits = &self.policy.limits;
         let ended = |fact: &Fact| match fact {
-            Fact::Ended { cause: Cause::Idle, .. } => Some(self.limits.close),
-            Fact::Ended { .. } => Some(self.limits.drain),
+            Fact::Ended { cause: Cause::Idle, .. } => Some(limits.close),
+            Fact::Ended { .. } => Some(limits.drain),
             _ => None,
         };
         if let Some(within) = self.facts.0.iter().find_map(ended) {
-            self.bound(within + self.limits.linger);
+            self.bound(within + limits.linger);
         }
+        self.check_silence();
         self.check_time();
     }
 
@@ -163,6 +164,26 @@ impl Rig {
     fn bound(&mut self, within: Millis) {
         let latest = self.now + within;
         self.latest = Some(self.latest.map_or(latest, |before| before.min(latest)));
+    }
+
+    /// A peer that can be asked is lost when it was silent for so long, and not before.
+    fn check_silence(&self) {
+        let Some(keepalive) = &self.policy.keepalive else { return };
+        let ended = self.facts.0.iter().find_map(|fact| match fact {
+            Fact::Ended { by, cause } => Some((*by, *cause)),
+            _ => None,
+        });
+        for side in BOTH {
+            let silent = self.now - self.heard[side] >= keepalive.every + keepalive.patience;
+            let can_be_asked = self.session.dialect(side).able().ping;
+            match ended {
+                None => assert!(!silent || !can_be_asked, "the {side:?} is not lost: {self:?}"),
+                Some((by, Cause::Silent)) if by == Some(side) && self.latest.is_none() => {
+                    assert!(silent && can_be_asked, "the {side:?} is lost: {self:?}");
+                }
+                Some(_) => {}
+            }
+        }
     }
 
     /// A session that closes is over in time, and means to be.

@@ -12,6 +12,7 @@ use crate::rig::{BOTH, Rig};
 use dice::Dice;
 use hybridge::event::{Side, Sides};
 use hybridge::limits::Limits;
+use hybridge::session::policy::{Fragments, Keepalive, Policy};
 use hybridge::session::translate::BinaryPolicy;
 use model::Model;
 use script::Script;
@@ -52,9 +53,15 @@ fn play(seed: u64) {
     if dice.one_in(8) {
         limits.streamed = 2000;
     }
+    let keepalive = dice
+        .one_in(3)
+        .then(|| Keepalive { every: 200 + dice.below(1500), patience: 100 + dice.below(1500) });
+    let fragments = if dice.one_in(3) { Fragments::Coalesce } else { Fragments::Keep };
+    let binary = dice.pick(&policies);
+    let policy = Policy { limits, binary, fragments, keepalive, ..Policy::default() };
     let mut keys = Dice::new(!seed);
     let entropy = Box::new(move |bytes: &mut [u8]| bytes.fill_with(|| keys.byte()));
-    let rig = Rig::new(dialects, limits, dice.pick(&policies), entropy);
+    let rig = Rig::new(dialects, policy, entropy);
     let mut model = Model::new(rig);
     let mut scripts = Sides {
         client: Script::new(Voice { dialect: dialects.client, side: Side::Client }, &mut dice),
@@ -80,6 +87,11 @@ fn step(dice: &mut Dice, model: &mut Model, scripts: &mut Sides<Script>) {
     let side = dice.pick(&BOTH);
     let script = &mut scripts[side];
     match dice.below(100) {
+        0..10 if model.rig.policy.keepalive.is_some() => {
+            if let Some(question) = model.questions(side).pop() {
+                script.answer(question, dice);
+            }
+        }
         0..35 => script.say(dice, model.is_told(side)),
         35..90 => {
             // More often all that there is than a part of it.

@@ -6,7 +6,7 @@ pub mod keys;
 pub mod opening;
 
 /// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Draft {
     /// draft-hixie-thewebsocketprotocol-75, February 2010.
     H75,

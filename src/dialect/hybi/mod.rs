@@ -6,7 +6,7 @@ pub mod opening;
 use crate::fault::Fault;
 
 /// `Sec-WebSocket-Version`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Version {
     /// draft-ietf-hybi-07.
     V7,

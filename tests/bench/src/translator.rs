@@ -6,11 +6,10 @@ use std::mem;
 use hybridge::{
     dialect::{Dialect, hixie::Draft},
     event::{Side, Sides},
-    limits::Limits,
     session::{
         Session, Turn,
         fact::{Fact, Observer},
-        translate::BinaryPolicy,
+        policy::Policy,
     },
     wire::{outbox::Outbox, spare::Spare},
 };
@@ -21,7 +20,7 @@ use crate::wire::{self, Framing};
 /// A session and the buffers of its worker.
 pub struct Translator {
     session: Session,
-    limits: Limits,
+    policy: Policy,
     random: StdRng,
     spare: Spare,
     scratch: Sides<Vec<u8>>,
@@ -31,10 +30,10 @@ pub struct Translator {
 impl Translator {
     #[must_use]
     pub fn new(client: wire::Dialect, backend: wire::Dialect) -> Self {
-        let limits = Limits::default();
+        let policy = Policy::default();
         Self {
-            session: Session::new(client.into(), backend.into(), 0, &limits),
-            limits,
+            session: Session::new(client.into(), backend.into(), 0, &policy),
+            policy,
             // The generator of the relay, but the same mask keys in every run.
             random: StdRng::seed_from_u64(0),
             spare: Spare::default(),
@@ -48,20 +47,13 @@ impl Translator {
     /// # Panics
     /// When the session refuses it.
     pub fn receive(&mut self, side: Side, input: &mut [u8]) -> usize {
-        let Self { session, limits, random, spare, scratch, messages } = self;
+        let Self { session, policy, random, spare, scratch, messages } = self;
         let mut out = Sides {
             client: Outbox::new(mem::take(&mut scratch.client)),
             backend: Outbox::new(mem::take(&mut scratch.backend)),
         };
         let mut entropy = |bytes: &mut [u8]| random.fill_bytes(bytes);
-        let mut turn = Turn {
-            now: 0,
-            entropy: &mut entropy,
-            spare,
-            limits,
-            binary: BinaryPolicy::Frame,
-            observer: messages,
-        };
+        let mut turn = Turn { now: 0, entropy: &mut entropy, spare, policy, observer: messages };
         session.receive(side, input, &mut turn, &mut out);
         assert!(!session.is_closed(), "the session refused a message");
         let written = out[side.other()].slices().iter().map(|slice| slice.len()).sum();

@@ -9,12 +9,16 @@ use arbitrary::{Arbitrary, Unstructured};
 use hybridge::dialect::Dialect;
 use hybridge::event::{Kind, Side, Sides};
 use hybridge::limits::Limits;
+use hybridge::session::policy::{Fragments, Keepalive, Policy};
 use hybridge::session::translate::BinaryPolicy;
 
 const POLICIES: [BinaryPolicy; 4] =
     [BinaryPolicy::Frame, BinaryPolicy::Base64, BinaryPolicy::Refuse, BinaryPolicy::Drop];
 
 const WORDS: [Word; 6] = [Word::Raw, Word::Text, Word::Binary, Word::Ping, Word::Pong, Word::Close];
+
+/// When silent peers are asked, and how long they have to answer.
+pub(crate) const KEEPALIVE: Keepalive = Keepalive { every: 1000, patience: 700 };
 
 /// The longest script, in steps.
 const STEPS: usize = 100;
@@ -40,6 +44,10 @@ pub struct Script {
     pub binary: BinaryPolicy,
     /// Which limits are small.
     pub tight: Tight,
+    /// Whether the backend is to get no fragments.
+    pub coalesce: bool,
+    /// Whether silent peers are asked.
+    pub keepalive: bool,
     /// What clients mask with; what the proxy masks with is the opposite.
     pub key: [u8; 4],
     /// What happens.
@@ -112,8 +120,8 @@ pub enum Word {
 }
 
 impl Script {
-    /// The bounds of the session.
-    pub(crate) fn limits(&self) -> Limits {
+    /// What binds the session.
+    pub(crate) fn policy(&self) -> Policy {
         let mut limits = Limits { idle: 5000, ..Limits::default() };
         if self.tight.streamed {
             limits.streamed = 10;
@@ -124,7 +132,19 @@ impl Script {
         if self.tight.drain {
             limits.drain = 5000;
         }
-        limits
+        Policy {
+            limits,
+            binary: self.binary,
+            tunnel: false,
+            fragments: if self.coalesce { Fragments::Coalesce } else { Fragments::Keep },
+            keepalive: self.keepalive.then_some(KEEPALIVE),
+        }
+    }
+
+    /// The payload of the pings of the proxy to a side, as it draws what it masks with.
+    pub(crate) fn question(&self, to: Side) -> [u8; 9] {
+        let [a, b, c, d] = self.key.map(|byte| !byte);
+        [a, b, c, d, 0, 0, 0, 1, if to == Side::Client { b'c' } else { b'b' }]
     }
 
     /// The bytes of a speech.
@@ -138,11 +158,12 @@ impl Script {
         let dialect = |side| place(&DIALECTS, &self.dialects[side]);
         let Tight { streamed, collected, drain } = self.tight;
         let tight = u8::from(streamed) | u8::from(collected) << 1 | u8::from(drain) << 2;
+        let rules = tight | u8::from(self.coalesce) << 3 | u8::from(self.keepalive) << 4;
         let mut out = vec![
             dialect(Side::Client),
             dialect(Side::Backend),
             place(&POLICIES, &self.binary),
-            tight,
+            rules,
         ];
         out.extend(self.key);
         for step in &self.steps {
@@ -157,15 +178,17 @@ impl<'a> Arbitrary<'a> for Script {
         let client = pick(&DIALECTS, u8::arbitrary(input)?);
         let backend = pick(&DIALECTS, u8::arbitrary(input)?);
         let binary = pick(&POLICIES, u8::arbitrary(input)?);
-        let tight = u8::arbitrary(input)?;
+        let rules = u8::arbitrary(input)?;
         let tight =
-            Tight { streamed: tight & 1 != 0, collected: tight & 2 != 0, drain: tight & 4 != 0 };
+            Tight { streamed: rules & 1 != 0, collected: rules & 2 != 0, drain: rules & 4 != 0 };
+        let (coalesce, keepalive) = (rules & 8 != 0, rules & 16 != 0);
         let key = <[u8; 4]>::arbitrary(input)?;
         let mut steps = Vec::new();
         while !input.is_empty() && steps.len() < STEPS {
             steps.push(Step::arbitrary(input)?);
         }
-        Ok(Self { dialects: Sides { client, backend }, binary, tight, key, steps })
+        let dialects = Sides { client, backend };
+        Ok(Self { dialects, binary, tight, coalesce, keepalive, key, steps })
     }
 }
 

@@ -100,6 +100,8 @@ fn sessions(case: &Case, seeds: &mut Vec<Seed>) {
                     collected: has("collected"),
                     drain: false,
                 },
+                coalesce: case.get("fragments") == Some("coalesce"),
+                keepalive: has("keepalive"),
                 key: MASK.map(|byte| !byte),
                 steps: steps.clone(),
             };
@@ -125,6 +127,8 @@ fn long_message(binary: BinaryPolicy) -> Seed {
         dialects: Sides { client: Dialect::Hixie(Draft::H76), backend: Dialect::RFC6455 },
         binary,
         tight: Tight { collected: true, ..Tight::default() },
+        coalesce: false,
+        keepalive: false,
         key: MASK,
         steps,
     };

@@ -6,13 +6,14 @@ use crate::oracle::{self, Decoded};
 use crate::reader;
 use crate::rig::{BOTH, Rig};
 use crate::said::{self, Said};
-use crate::script::{Script, Speech, Step};
+use crate::script::{KEEPALIVE, Script, Speech, Step};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use hybridge::dialect::Dialect;
 use hybridge::dialect::reader::Reader;
 use hybridge::event::{Kind, Side, Sides};
 use hybridge::limits::ONE_FRAME;
 use hybridge::session::fact::{Fact, Loss};
+use hybridge::session::policy::Fragments;
 use hybridge::session::translate::BinaryPolicy;
 
 /// The most that is fed to a session, in bytes: more than it may hold.
@@ -27,6 +28,9 @@ const PIECES: usize = 64;
 /// The most that a byte of input becomes: the last one of a group of base64, read alone and passed on
 /// as a masked fragment.
 const GROWTH: usize = 2 + 4 + 4;
+
+/// The longest ping of the proxy's own.
+const PING: usize = 2 + 4 + 9;
 
 /// The longest close frame, which is written once to each side.
 const CLOSE: usize = 2 + 4 + 125;
@@ -76,6 +80,8 @@ struct Play {
     ended: Sides<bool>,
     /// The largest read.
     read: usize,
+    /// What the proxy asks each side, if it does.
+    questions: Sides<[u8; 9]>,
     /// The memory in use when nothing had happened.
     memory: usize,
 }
@@ -88,7 +94,11 @@ impl Play {
             bytes.iter_mut().zip(key).for_each(|(byte, key)| *byte = key);
         });
         Self {
-            rig: Rig::new(script.dialects, script.limits(), script.binary, entropy),
+            rig: Rig::new(script.dialects, script.policy(), entropy),
+            questions: Sides {
+                client: script.question(Side::Client),
+                backend: script.question(Side::Backend),
+            },
             said: Sides::default(),
             in_peace: Sides::default(),
             ended: Sides::default(),
@@ -142,11 +152,15 @@ impl Play {
         let Self { rig, said, .. } = self;
         let came = said.client.len() + said.backend.len();
         let left = rig.wrote.client.len() + rig.wrote.backend.len();
-        assert!(left <= GROWTH * came + 2 * CLOSE, "{came} bytes became {left}");
+        let pings = match rig.policy.keepalive {
+            Some(_) => 2 * PING * usize::try_from(rig.now / KEEPALIVE.every).unwrap(),
+            None => 0,
+        };
+        assert!(left <= GROWTH * came + pings + 2 * CLOSE, "{came} bytes became {left}");
         let own = BOTH.map(|side| said[side].capacity() + rig.wrote[side].capacity());
         let facts = rig.facts.0.capacity() * size_of::<Fact>();
         let held = memory::live() - self.memory - own.iter().sum::<usize>() - facts;
-        let message = ONE_FRAME.max(rig.limits.collected.min(came));
+        let message = ONE_FRAME.max(rig.policy.limits.collected.min(came));
         let base64 = self.read.div_ceil(3) * 4;
         // A vector that grows has room for twice as much.
         let most = BUFFERS * 2 * message.max(base64) + BESIDE;
@@ -180,7 +194,8 @@ impl Play {
         let count = self.translated(to, &heard.in_peace).len();
         assert!(messages.len() >= count, "{messages:?} are not {count}, to the {to:?}");
         for ((_, data), frames) in messages.iter().zip(&wrote.frames) {
-            assert!(data.len() > ONE_FRAME || *frames == 1, "{} bytes in pieces", data.len());
+            let whole = *frames == 1 || (data.len() > ONE_FRAME && !self.coalesces(to));
+            assert!(whole, "{} bytes in {frames} frames", data.len());
         }
         let Some((kind, part)) = &wrote.part else { return };
         let open = heard.all.part.as_ref().and_then(|(kind, data)| self.translate(to, *kind, data));
@@ -190,6 +205,22 @@ impl Play {
             }
             // The decoder does not tell what stood before a fault.
             None => assert!(heard.all.fault.is_some(), "{part:?} out of nothing, to the {to:?}"),
+        }
+    }
+
+    /// Whether messages to a side are to be in no fragments.
+    fn coalesces(&self, to: Side) -> bool {
+        let coalesce = self.rig.policy.fragments == Fragments::Coalesce;
+        coalesce && to == Side::Backend && !self.is_hixie(to)
+    }
+
+    /// Whether this, said to a side, looks like a ping of the proxy or like the answer of the other.
+    fn is_asking(&self, to: Side, said: &Said) -> bool {
+        match said {
+            _ if self.rig.policy.keepalive.is_none() => false,
+            Said::Ping(payload) => *payload == self.questions[to],
+            Said::Pong(payload) => *payload == self.questions[to.other()],
+            _ => false,
         }
     }
 
@@ -206,10 +237,11 @@ impl Play {
                 Said::Ping(_) | Said::Pong(_) if !answers => Some(said.clone()),
                 _ => None,
             };
-            said.iter().filter_map(due).collect()
+            said.iter().filter_map(due).filter(|said| !self.is_asking(to, said)).collect()
         };
         let is_control = |said: &&Said| matches!(said, Said::Ping(_) | Said::Pong(_));
-        let controls: Vec<_> = wrote.said.iter().filter(is_control).collect();
+        let own = |said: &&Said| !self.is_asking(to, said);
+        let controls: Vec<_> = wrote.said.iter().filter(is_control).filter(own).collect();
         let (all, in_peace) = (due(|heard| &heard.all), due(|heard| &heard.in_peace).len());
         let same = controls.len() <= all.len() && controls.iter().zip(&all).all(|(a, b)| *a == b);
         assert!(same, "to the {to:?}: {controls:?} of {all:?}");
@@ -238,7 +270,7 @@ impl Play {
 
     fn translate(&self, to: Side, kind: Kind, data: &[u8]) -> Option<(Kind, Vec<u8>)> {
         let foreign = kind == Kind::Binary && (self.is_hixie(to) || self.is_hixie(to.other()));
-        match self.rig.binary {
+        match self.rig.policy.binary {
             BinaryPolicy::Base64 if foreign => {
                 Some((Kind::Text, BASE64_STANDARD.encode(data).into_bytes()))
             }

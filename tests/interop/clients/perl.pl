@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/perl";
 use Contract qw(tell_runner forget run);
 use IO::Socket::INET;
+use IO::Socket::SSL;
 use Protocol::WebSocket;
 use Protocol::WebSocket::Handshake::Client;
 use Session;
@@ -20,12 +21,13 @@ my $session;
 
 sub open_connection {
     my ($command) = @_;
-    my ($host, $port) = $command->{url} =~ m{^ws://([^:/]+):(\d+)} or die "no such address: $command->{url}\n";
+    my ($tls, $host, $port) = $command->{url} =~ m{^ws(s?)://([^:/]+):(\d+)} or die "no such address: $command->{url}\n";
     my $handshake = Protocol::WebSocket::Handshake::Client->new(url => $command->{url}, version => $DRAFT);
     $handshake->req->origin($ORIGIN);
     $handshake->req->subprotocol($command->{protocol}) if $command->{protocol};
     $handshake->req->cookies($command->{cookie}) if $command->{cookie};
-    my $socket = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port, Proto => 'tcp');
+    my $kind = $tls ? 'IO::Socket::SSL' : 'IO::Socket::INET';
+    my $socket = $kind->new(PeerAddr => $host, PeerPort => $port, Proto => 'tcp');
     return tell_runner(event => 'note', note => "connect: $@") unless $socket;
     $session = Client->new(socket => $socket, handshake => $handshake, dialect => $DIALECT);
     $session->send_bytes($handshake->to_string);

@@ -5,61 +5,30 @@ const { spawn } = require('child_process');
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
-const readline = require('readline');
-const WebSocket = require('ws');
+const { DevTools } = require('../clients/chromium/devtools');
 
 const OPTIONS = [
   '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  '--remote-debugging-port=0',
+  '--remote-debugging-pipe',
 ];
 
 class Browser {
-  static async start() {
-    const browser = new Browser();
-    browser.profile = fs.mkdtempSync(path.join(os.tmpdir(), 'hybridge-page-'));
-    browser.child = spawn('chromium', [...OPTIONS, `--user-data-dir=${browser.profile}`, 'about:blank'], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+  constructor() {
+    this.profile = fs.mkdtempSync(path.join(os.tmpdir(), 'hybridge-page-'));
+    this.child = spawn('chromium', [...OPTIONS, `--user-data-dir=${this.profile}`, 'about:blank'], {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
     });
+    this.child.stderr.resume();
     // Its helpers share its stderr and outlive it by a little; they write into the profile to the end.
-    browser.ended = new Promise((resolve) => browser.child.on('close', resolve));
-    const address = await new Promise((resolve, reject) => {
-      browser.child.on('error', reject);
-      browser.child.on('exit', (code) => reject(new Error(`chromium ended with ${code}`)));
-      readline.createInterface({ input: browser.child.stderr }).on('line', (line) => {
-        const found = /DevTools listening on (ws:\S+)/.exec(line);
-        if (found) resolve(found[1]);
-      });
-    });
-    browser.socket = new WebSocket(address, { perMessageDeflate: false, maxPayload: 1 << 28 });
-    await new Promise((resolve, reject) => {
-      browser.socket.on('open', resolve);
-      browser.socket.on('error', reject);
-    });
-    browser.calls = new Map();
-    browser.pages = new Map();
-    browser.socket.on('message', (data) => browser.take(JSON.parse(data)));
-    return browser;
+    this.ended = new Promise((resolve) => this.child.on('close', resolve));
+    this.pages = new Map();
+    const [, , , input, output] = this.child.stdio;
+    this.devtools = new DevTools(input, output, (message) => this.pages.get(message.sessionId)?.take(message));
   }
 
-  take(message) {
-    if (message.id === undefined) {
-      const page = this.pages.get(message.sessionId);
-      if (page) page.take(message);
-      return;
-    }
-    const { resolve, reject } = this.calls.get(message.id);
-    this.calls.delete(message.id);
-    if (message.error) reject(new Error(message.error.message));
-    else resolve(message.result);
-  }
-
-  call(method, params = {}, sessionId = undefined) {
-    const id = (this.last = (this.last || 0) + 1);
-    return new Promise((resolve, reject) => {
-      this.calls.set(id, { resolve, reject });
-      this.socket.send(JSON.stringify({ id, method, params, sessionId }));
-    });
+  call(method, params, session) {
+    return this.devtools.ask(method, params, session);
   }
 
   // A page of a size in CSS pixels, in a colour scheme.
@@ -81,7 +50,6 @@ class Browser {
   }
 
   async stop() {
-    this.socket.terminate();
     this.child.kill();
     await this.ended;
     fs.rmSync(this.profile, { recursive: true, force: true, maxRetries: 5 });
@@ -169,11 +137,6 @@ class Page {
   async type(selector, text) {
     await this.evaluate(`(() => { const box = document.querySelector(${JSON.stringify(selector)}); box.focus(); box.select(); })()`);
     await this.call('Input.insertText', { text });
-  }
-
-  async shot(file, whole = true) {
-    const { data } = await this.call('Page.captureScreenshot', { format: 'png', captureBeyondViewport: whole });
-    fs.writeFileSync(file, Buffer.from(data, 'base64'));
   }
 
   async close() {

@@ -2,9 +2,9 @@
 // The page of `hybridge demo` in a real browser: connects, talks, sees the frames of both legs and
 // what is lost, closes, and is told when the demo ends. In light and dark, and on a narrow phone.
 //
-//   NODE_PATH=… node tests/interop/page/test.js <path to hybridge>
+//   node tests/interop/page/test.js <path to hybridge>
 //
-// Wants `chromium` in PATH and the package `ws`. Exit code 0 when all holds.
+// Wants `chromium` in PATH. Exit code 0 when all holds.
 
 const assert = require('assert');
 const { spawn } = require('child_process');
@@ -146,7 +146,7 @@ async function main() {
   const hybridge = process.argv[2];
   if (!hybridge) throw new Error('usage: test.js <path to hybridge>');
   const demo = await startDemo(hybridge);
-  const browser = await Browser.start();
+  const browser = new Browser();
   try {
     let last;
     for (const looks of LOOKS) {

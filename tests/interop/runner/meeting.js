@@ -86,8 +86,8 @@ class Meeting {
     const deadline = this.within(this.plan.limits.start);
     await this.site.stand(this.pair.serve, deadline);
     await this.freshClient(deadline);
-    const { backend, port } = this.site;
-    return new Session({ client: this.client, backend, port, direct: this.pair.direct });
+    const { backend, origin } = this.site;
+    return new Session({ client: this.client, backend, origin, direct: this.pair.direct });
   }
 
   /// The client as it was at its start. One that cannot forget its connection is started anew.

@@ -14,11 +14,11 @@ process.on('exit', () => running.forEach((program) => program.signal('SIGTERM'))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 class Program {
-  constructor(name, command) {
+  constructor(name, command, options = {}) {
     this.name = name;
     this.ended = null;
     this.complaints = [];
-    this.child = spawn(command[0], command.slice(1), { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    this.child = spawn(command[0], command.slice(1), { stdio: ['pipe', 'pipe', 'pipe'], detached: true, ...options });
     running.add(this);
     this.child.stdin.on('error', () => {});
     this.over = new Promise((resolve) => {

@@ -11,20 +11,20 @@ const { Starts } = require('./starts');
 const LIMITS = { start: 20000, check: 15000, fault: 2000, end: 10000, pair: 60000, run: 900000 };
 const LANES = 3;
 
-/// Holds every meeting of `plan` ({ pairs, conversations, faults, limits }) through `hybridge`, or
-/// without it where that is null. True when all is as it should be.
-async function run({ limits = LIMITS, ...rest }, { hybridge = null, verbose = false } = {}) {
+/// Holds every meeting of `plan` ({ pairs, conversations, faults, limits, site, lanes }) through
+/// `hybridge`, or without it where that is null. True when all is as it should be.
+async function run({ limits = LIMITS, lanes = LANES, site: siteFor = (options) => new Site(options), ...rest }, { hybridge = null, verbose = false } = {}) {
   const plan = { ...rest, limits };
   const report = new Report(plan, { verbose });
   const starts = new Starts();
   const ends = Date.now() + limits.run;
   const visits = groupBy(plan.pairs, (pair) => pair.backend);
-  await inLanes(LANES, visits, ([backend, pairs]) => visit(backend, pairs));
+  await inLanes(lanes, visits, ([backend, pairs]) => visit(backend, pairs));
   return report.finish();
 
   /// All meetings at one backend, one after the other.
   async function visit(backend, pairs) {
-    const site = new Site({ peer: backend, hybridge, starts, limits });
+    const site = siteFor({ peer: backend, hybridge, starts, limits });
     for (const pair of pairs) {
       const record = report.record(pair);
       await new Meeting({ pair, site, plan, record, starts, ends }).hold();

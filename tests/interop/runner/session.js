@@ -3,11 +3,12 @@
 
 const { Mismatch, describe, same } = require('./mismatch');
 
+const PATH = /^wss?:\/\/[^/]*(.*)$/;
 const HYBI = ['rfc6455', 'hybi-08', 'hybi-07'];
 
 class Session {
-  constructor({ client, backend, port, direct }) {
-    Object.assign(this, { client, backend, port, direct });
+  constructor({ client, backend, origin, direct }) {
+    Object.assign(this, { client, backend, origin, direct });
     this.id = null;
     // What an earlier conversation left.
     backend.events.length = 0;
@@ -30,16 +31,24 @@ class Session {
     return this.backendIs(...HYBI);
   }
 
+  /// The origin that the client says. Perl's library says `https:` of any when it connects by TLS.
+  get ownOrigin() {
+    const { origin } = this.client.about;
+    return this.origin.startsWith('wss:') && /Perl/.test(this.client.name) ? origin.replace(/^http:/, 'https:') : origin;
+  }
+
   bothCan(what) {
     return this.client.can(what) && this.backend.can(what);
   }
 
   /// Opens the connection and waits until each end says it is open.
   async open({ target, protocol, cookie }) {
-    this.client.tell({ do: 'open', url: `ws://127.0.0.1:${this.port}${target}`, protocol, cookie });
+    this.client.tell({ do: 'open', url: `${this.origin}${target}`, protocol, cookie });
     this.atClient = await this.clientNext('open', 'the opening at the client');
     this.atBackend = await this.backend.take(
       (event) => event.event === 'open', 'the opening at the backend', this.deadline);
+    // Where the origin has a path, all targets stand below it.
+    this.atBackend.target = this.atBackend.target.replace(PATH.exec(this.origin)[1], '');
     this.id = this.atBackend.id;
   }
 

@@ -18,8 +18,9 @@ class Site {
     return [this.backend, this.proxy].filter(Boolean);
   }
 
-  get port() {
-    return this.proxy ? this.proxy.port : this.backend.about.port;
+  /// Where clients connect.
+  get origin() {
+    return `ws://127.0.0.1:${this.proxy ? this.proxy.port : this.backend.about.port}`;
   }
 
   /// Makes backend and proxy stand, the proxy with these options.

@@ -11,7 +11,11 @@ use hybridge::dialect::hybi::Version;
 use hybridge::event::{Kind, Side, Sides};
 use hybridge::limits::ONE_FRAME;
 use hybridge::session::fact::{Cause, Fact};
+use hybridge::session::policy::Fragments;
 use hybridge::session::translate::BinaryPolicy;
+
+/// How long the payload of a ping is that the proxy sends on its own.
+const QUESTION: usize = 9;
 
 /// A session and what it owes.
 #[derive(Debug)]
@@ -121,13 +125,29 @@ impl Model {
                         self.farewell = Some((to, Farewell::Close(reason.clone())));
                     }
                 }
-                What::Wrong(_) | What::Control(_) | What::Close(_) => {}
+                What::Wrong(_) | What::Control(_) | What::Close(_) | What::Answer => {}
             }
         }
         script.next += script.items[script.next..]
             .iter()
             .take_while(|item| item.range.end <= bytes.end)
             .count();
+    }
+
+    /// What the proxy itself has asked a side, in its pings: nothing that a peer says is as long.
+    pub(super) fn questions(&self, to: Side) -> Vec<Vec<u8>> {
+        let wrote = oracle::decode(self.rig.session.dialect(to), to.other(), &self.rig.wrote[to]);
+        let question = |said| match said {
+            Said::Ping(payload) if payload.len() == QUESTION => Some(payload),
+            _ => None,
+        };
+        wrote.said.into_iter().filter_map(question).collect()
+    }
+
+    /// Whether messages to a side are to be in no fragments.
+    fn coalesces(&self, to: Side) -> bool {
+        let coalesce = self.rig.policy.fragments == Fragments::Coalesce;
+        coalesce && to == Side::Backend && !self.is_hixie(to)
     }
 
     /// A ping or a pong goes on to where there are any; else a ping is answered.
@@ -169,27 +189,31 @@ impl Model {
         deaf: bool,
     ) -> Result<Option<(Kind, Vec<u8>)>, u16> {
         let hixie = self.is_hixie(from) || self.is_hixie(from.other());
-        let policy =
-            if kind == Kind::Binary && hixie { self.rig.binary } else { BinaryPolicy::Frame };
+        let policy = if kind == Kind::Binary && hixie {
+            self.rig.policy.binary
+        } else {
+            BinaryPolicy::Frame
+        };
         if policy == BinaryPolicy::Refuse {
             return Err(1003);
         }
-        if data.len() as u64 > self.rig.limits.streamed {
+        if data.len() as u64 > self.rig.policy.limits.streamed {
             return Err(1009);
         }
-        match policy {
-            BinaryPolicy::Drop | BinaryPolicy::Refuse => Ok(None),
+        let to = from.other();
+        let announced = kind == Kind::Binary && pieces > 1 && self.is_hixie(to);
+        let (collected, message) = match policy {
+            BinaryPolicy::Drop | BinaryPolicy::Refuse => return Ok(None),
             BinaryPolicy::Base64 => {
-                Ok(Some((Kind::Text, BASE64_STANDARD.encode(data).into_bytes())))
+                (false, (Kind::Text, BASE64_STANDARD.encode(data).into_bytes()))
             }
-            BinaryPolicy::Frame => {
-                let collected = kind == Kind::Binary && pieces > 1 && self.is_hixie(from.other());
-                if collected && !deaf && data.len() > self.rig.limits.collected {
-                    return Err(1009);
-                }
-                Ok(Some((kind, data.to_vec())))
-            }
+            BinaryPolicy::Frame => (announced, (kind, data.to_vec())),
+        };
+        let collected = collected || self.coalesces(to);
+        if collected && !deaf && message.1.len() > self.rig.policy.limits.collected {
+            return Err(1009);
         }
+        Ok(Some(message))
     }
 
     /// The stream of a peer ends, in order or not.
@@ -228,15 +252,18 @@ impl Model {
             let messages = wrote.messages();
             let due = self.due[to].messages.iter().map(|(kind, data)| (*kind, &data[..]));
             assert!(messages.iter().copied().eq(due), "other messages {place}: {messages:?}");
-            let controls =
-                wrote.said.iter().filter(|said| matches!(said, Said::Ping(_) | Said::Pong(_)));
+            let controls = wrote.said.iter().filter(|said| match said {
+                Said::Ping(payload) => payload.len() != QUESTION,
+                Said::Pong(_) => true,
+                _ => false,
+            });
             assert!(
                 self.undecided || controls.eq(&self.due[to].controls),
                 "other pings or pongs {place}"
             );
             for ((_, data), frames) in messages.iter().zip(&wrote.frames) {
                 assert!(
-                    data.len() > ONE_FRAME || *frames == 1,
+                    *frames == 1 || (data.len() > ONE_FRAME && !self.coalesces(to)),
                     "{} bytes in pieces {place}",
                     data.len()
                 );
@@ -260,6 +287,13 @@ impl Model {
                 wrote.part.is_none() || close.is_some() || fin || self.gone[to],
                 "an open message {place}"
             );
+            let lost = |fact: &Fact| match fact {
+                Fact::Ended { by, cause } => *by == Some(to.other()) && *cause == Cause::Silent,
+                _ => false,
+            };
+            if self.rig.facts.0.iter().any(lost) {
+                assert!(close.is_none() && fin, "{close:?} {place}");
+            }
             let Some((_, farewell)) = self.farewell.as_ref().filter(|(side, _)| *side == to) else {
                 continue;
             };

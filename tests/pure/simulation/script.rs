@@ -44,6 +44,8 @@ pub(super) enum What {
         pieces: usize,
     },
     Control(Said),
+    /// The pong to a ping of the proxy.
+    Answer,
     Close(Option<(u16, Vec<u8>)>),
     /// Against the rules, with the code that it gets.
     Wrong(u16),
@@ -124,6 +126,13 @@ impl Script {
     pub(super) fn chatter(&mut self, dice: &mut Dice) {
         if !self.fin {
             self.message(dice);
+        }
+    }
+
+    /// Answers a ping of the proxy.
+    pub(super) fn answer(&mut self, question: Vec<u8>, dice: &mut Dice) {
+        if !self.fin && !self.done {
+            self.add(&Line::Pong(question), What::Answer, dice);
         }
     }
 

@@ -6,8 +6,8 @@ use crate::form::{self, Case};
 use crate::rig::{BOTH, Rig};
 use hybridge::dialect::Dialect;
 use hybridge::event::{Side, Sides};
-use hybridge::limits::Limits;
 use hybridge::session::fact::Fact;
+use hybridge::session::policy::{Fragments, Keepalive, Policy};
 use hybridge::session::translate::BinaryPolicy;
 
 /// The mask key of all frames that the proxy writes, so that they can be told beforehand.
@@ -76,7 +76,8 @@ fn steps(case: &Case) -> Result<Vec<Step>, String> {
             ("wait", _) => Step::Wait(Some(rest.parse().map_err(|_| "not a time")?)),
             ("unsent", _) => Step::Unsent(rest.parse().map_err(|_| "not a number")?),
             ("leave", _) => Step::Leave,
-            ("client" | "backend" | "binary" | "collected" | "streamed" | "=", _) => continue,
+            ("client" | "backend" | "=", _) => continue,
+            ("binary" | "collected" | "streamed" | "keepalive" | "fragments", _) => continue,
             (word, _) => return Err(format!("unknown line {word}")),
         });
     }
@@ -84,22 +85,12 @@ fn steps(case: &Case) -> Result<Vec<Step>, String> {
 }
 
 fn run(case: &Case, steps: &[Step], plan: &[Vec<usize>], dialects: Sides<Dialect>) -> Verdict {
-    let mut limits = Limits::default();
-    if let Some(number) = case.get("collected") {
-        limits.collected = number.parse().unwrap();
-    }
-    if let Some(number) = case.get("streamed") {
-        limits.streamed = number.parse().unwrap();
-    }
-    let binary = match case.get("binary") {
-        None | Some("frame") => BinaryPolicy::Frame,
-        Some("base64") => BinaryPolicy::Base64,
-        Some("refuse") => BinaryPolicy::Refuse,
-        Some("drop") => BinaryPolicy::Drop,
-        Some(other) => return Err(format!("unknown policy {other}")),
-    };
-    let entropy = Box::new(|bytes: &mut [u8]| bytes.copy_from_slice(&MASK[..bytes.len()]));
-    let mut rig = Rig::new(dialects, limits, binary, entropy);
+    let mut keys = MASK.into_iter().cycle();
+    let entropy = Box::new(move |bytes: &mut [u8]| {
+        // A mask key is four bytes, and what else is drawn is as many or eight.
+        bytes.fill_with(|| keys.next().unwrap());
+    });
+    let mut rig = Rig::new(dialects, policy(case)?, entropy);
     let (mut wrote, mut fin) = (Sides::<Vec<u8>>::default(), Sides::<bool>::default());
     // What was written is compared behind the lines that tell it, and before time passes.
     let mut to_compare = false;
@@ -136,6 +127,35 @@ fn run(case: &Case, steps: &[Step], plan: &[Vec<usize>], dialects: Sides<Dialect
     }
     rig.run_out();
     Ok(())
+}
+
+/// What binds the session of a case.
+fn policy(case: &Case) -> Result<Policy, String> {
+    let mut policy = Policy::default();
+    if let Some(number) = case.get("collected") {
+        policy.limits.collected = number.parse().unwrap();
+    }
+    if let Some(number) = case.get("streamed") {
+        policy.limits.streamed = number.parse().unwrap();
+    }
+    policy.binary = match case.get("binary") {
+        None | Some("frame") => BinaryPolicy::Frame,
+        Some("base64") => BinaryPolicy::Base64,
+        Some("refuse") => BinaryPolicy::Refuse,
+        Some("drop") => BinaryPolicy::Drop,
+        Some(other) => return Err(format!("unknown policy {other}")),
+    };
+    policy.fragments = match case.get("fragments") {
+        None | Some("keep") => Fragments::Keep,
+        Some("coalesce") => Fragments::Coalesce,
+        Some(other) => return Err(format!("unknown policy {other}")),
+    };
+    if let Some(times) = case.get("keepalive") {
+        let (every, patience) = times.split_once(' ').ok_or("two times")?;
+        let time = |text: &str| text.parse().map_err(|_| format!("time {text}?"));
+        policy.keepalive = Some(Keepalive { every: time(every)?, patience: time(patience)? });
+    }
+    Ok(policy)
 }
 
 fn compare(rig: &Rig, wrote: &Sides<Vec<u8>>, fin: Sides<bool>) -> Verdict {

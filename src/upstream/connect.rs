@@ -1,0 +1,118 @@
+//! A connection to one server: its address, the socket, the PROXY header, TLS.
+
+use super::announce::{Ends, header};
+use super::open::{NoBackend, lost};
+use super::resolve::Place;
+use super::tls;
+use crate::config::backend::{Backend, ProxyVersion};
+use crate::config::server_url::ServerUrl;
+use crate::net::stream::{Conduit, Stream};
+use anyhow::Context;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+/// How a server is reached.
+pub(super) struct Way {
+    pub(super) target: Target,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    announced: Option<ProxyVersion>,
+    limit: Duration,
+}
+
+/// Where a server is.
+#[derive(Debug)]
+pub(super) enum Target {
+    Network(Place),
+    Unix(PathBuf),
+}
+
+impl Way {
+    /// The way to a server; `connector` is that of its backend.
+    ///
+    /// # Errors
+    /// When the server has a name that TLS cannot ask for.
+    pub(super) fn new(
+        url: &ServerUrl,
+        settings: &Backend,
+        connector: Option<&TlsConnector>,
+    ) -> anyhow::Result<Self> {
+        let (target, tls) = match url {
+            ServerUrl::Unix(path) => (Target::Unix(path.clone()), None),
+            ServerUrl::Network { secure, host, port, .. } => {
+                let place = Target::Network(Place::new(host, *port));
+                let tls = match secure {
+                    true => {
+                        let name = tls::server_name(&settings.tls, host)?;
+                        Some((connector.context("no TLS")?.clone(), name))
+                    }
+                    false => None,
+                };
+                (place, tls)
+            }
+        };
+        let announced = settings.proxy_protocol;
+        Ok(Self { target, tls, announced, limit: settings.connect_timeout.0 })
+    }
+
+    /// Connects, in the time that the settings give. `ends`: the client for whom it is done.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub(super) async fn connect(&self, ends: Option<Ends>) -> Result<Stream, NoBackend> {
+        let connected = timeout(self.limit, self.connect_slowly(ends)).await;
+        connected.unwrap_or(Err(NoBackend::ConnectTimeout))
+    }
+
+    async fn connect_slowly(&self, ends: Option<Ends>) -> Result<Stream, NoBackend> {
+        let mut conduit = match &self.target {
+            Target::Unix(path) => {
+                let connected = UnixStream::connect(path).await;
+                Conduit::Unix(connected.map_err(NoBackend::Connect)?)
+            }
+            Target::Network(place) => {
+                let unresolved = |error| NoBackend::Unresolved { host: place.host.clone(), error };
+                let addresses = place.addresses().await.map_err(unresolved)?;
+                Conduit::Tcp(self.first_of(&addresses).await?)
+            }
+        };
+        conduit.set_nodelay().map_err(NoBackend::Connect)?;
+        if let Some(version) = self.announced {
+            let announced = conduit.write_all(&header(version, ends)).await;
+            announced.map_err(|error| lost(error, NoBackend::Connect))?;
+        }
+        let Some((connector, name)) = &self.tls else { return Ok(Stream::Plain(conduit)) };
+        let secured = connector.connect(name.clone(), conduit).await.map_err(NoBackend::Tls)?;
+        Ok(Stream::Tls(Box::new(secured.into())))
+    }
+
+    /// Connects to the first of these addresses that accepts. Each has its share of the time that
+    /// is left, so that a silent one does not take that of the others.
+    async fn first_of(&self, addresses: &[SocketAddr]) -> Result<TcpStream, NoBackend> {
+        let begun = Instant::now();
+        let mut failed = NoBackend::Connect(io::ErrorKind::AddrNotAvailable.into());
+        for (tried, address) in addresses.iter().enumerate() {
+            let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+            let share = self.limit.saturating_sub(begun.elapsed()) / left;
+            failed = match timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => lost(error, NoBackend::Connect),
+                Err(_) => NoBackend::ConnectTimeout,
+            };
+        }
+        Err(failed)
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way").field("target", &self.target).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! Ends: of the client, and of the server.
+
+use super::{ends, exchange, message, ok, stage};
+use crate::harness::{millis, within};
+use crate::peers::wire::{Ended, Wire};
+
+const GET: &str = "GET /poll HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[tokio::test]
+async fn who_leaves_is_not_worked_for() {
+    within("client gone", async {
+        let (stage, client) = stage(|_| {}).await;
+        drop(client);
+        for reset in [false, true] {
+            for request in [GET, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf"] {
+                let mut client = Wire::connect(stage.proxy.address).await;
+                client.write(request).await;
+                let mut backend = Wire::accept(&stage.listener).await;
+                crate::peers::head::Head::read(&mut backend).await;
+                match reset {
+                    true => client.reset(),
+                    false => drop(client),
+                }
+                let (rest, ended) = backend.rest().await;
+                assert!(ended == Ended::Fin && (rest.is_empty() || rest == b"half"), "{rest:?}");
+            }
+        }
+        stage.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_what_runs_and_for_nothing_else() {
+    within("shutdown", async {
+        let (stage, mut idle) = stage(|_| {}).await;
+        let (_, _, mut backend) = exchange(&stage, &mut idle, GET, ok("")).await;
+        let mut running = Wire::connect(stage.proxy.address).await;
+        running.write(GET).await;
+        message(&mut backend).await;
+        let served = stage.proxy.leave();
+        ends(idle).await;
+        backend.write(ok("last")).await;
+        let last = message(&mut running).await;
+        assert_eq!((&last.body[..], last.head.get("Connection")), (&b"last"[..], Some("close")));
+        ends(running).await;
+        served.await.unwrap().unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_ever() {
+    within("shutdown deadline", async {
+        let (stage, mut client) = stage(|settings| settings.shutdown_deadline = millis(300)).await;
+        client.write(GET).await;
+        let mut backend = Wire::accept(&stage.listener).await;
+        message(&mut backend).await;
+        let served = stage.proxy.leave();
+        assert_eq!(client.rest().await.0, b"");
+        assert_eq!(backend.rest().await, (Vec::new(), Ended::Fin));
+        served.await.unwrap().unwrap();
+    })
+    .await;
+}
+
+/// A client that takes nothing of its response holds it no longer than it may.
+#[tokio::test]
+async fn who_takes_nothing_is_left() {
+    within("deaf client", async {
+        let (stage, mut client) =
+            stage(|settings| settings.routes[0].limits.body_idle = millis(300)).await;
+        client.write(GET).await;
+        let mut backend = Wire::accept(&stage.listener).await;
+        message(&mut backend).await;
+        backend.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 1_u64 << 40)).await;
+        use tokio::io::AsyncWriteExt;
+        while backend.stream.write_all(&[b'x'; 64 * 1024]).await.is_ok() {}
+        drop(client);
+        stage.stop().await;
+    })
+    .await;
+}
