@@ -172,7 +172,8 @@ pub(crate) async fn open(
                 return client.into_connection(session, place, &shared.telemetry);
             }
             Ok(Next::Plain(plain)) => {
-                client = http::serve(shared, client, plain).await?;
+                // In a box, for its future is larger than that of an opening.
+                client = Box::pin(http::serve(shared, client, plain)).await?;
                 client.deadline = Instant::now() + client.hop.listener.handshake_timeout.0;
             }
             Err(reason) => {

@@ -14,7 +14,7 @@ use crate::net::admission::Place;
 use crate::session::fact::{Fact, Loss, Observer};
 use crate::session::rate::Throttle;
 use crate::session::{Session, Turn};
-use crate::telemetry::{Present, Traffic};
+use crate::telemetry::{Identity, Present, Traffic};
 use crate::upstream::Lease;
 use crate::watch::{ConnectionId, Watched};
 use crate::wire::outbox::Outbox;
@@ -71,7 +71,9 @@ impl Relay {
             sockets: streams,
             rates: rates(&session, &route, worker.now()),
             session,
-            report: Report::new(identity, reported),
+            // Copied here: what was made among the large and short-lived things of the opening would
+            // hold their memory for as long as the session lives.
+            report: Report::new(Arc::new(Identity::clone(&identity)), reported),
             id,
             began: worker.now(),
             route,

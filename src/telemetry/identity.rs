@@ -22,7 +22,7 @@ const PATH: usize = 2;
 const CLIPPED: &[u8] = b"...";
 
 /// Who asks, and for what.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Identity {
     peer: Peer,
     listener: Arc<Listener>,
