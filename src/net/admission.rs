@@ -23,8 +23,7 @@ pub(crate) struct Places(Arc<Semaphore>);
 #[derive(Debug)]
 pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
-    /// In a box, for every session at rest has a place.
-    standing: Option<Box<Standing>>,
+    standing: Option<Standing>,
 }
 
 /// What there is to a place beside itself.
@@ -41,7 +40,7 @@ enum Standing {
 impl Place {
     /// Whether it is one above the limit of the server.
     pub(super) fn is_over_limit(&self) -> bool {
-        matches!(self.standing.as_deref(), Some(Standing::OverLimit))
+        matches!(&self.standing, Some(Standing::OverLimit))
     }
 }
 
@@ -55,7 +54,7 @@ impl Places {
     pub(crate) async fn take(&self) -> Option<Place> {
         let permit = Arc::clone(&self.0).acquire_owned().await.ok()?;
         let over_limit = self.0.available_permits() < TURNED_AWAY;
-        let standing = over_limit.then(|| Box::new(Standing::OverLimit));
+        let standing = over_limit.then_some(Standing::OverLimit);
         Some(Place { _permit: permit, standing })
     }
 }
@@ -112,7 +111,7 @@ impl Admission {
         let address = address.map(block);
         self.lock().take(limits, address, now)?;
         let seat = Seat { admission: Arc::clone(self), address };
-        place.standing = Some(Box::new(Standing::Admitted(seat)));
+        place.standing = Some(Standing::Admitted(seat));
         Ok(())
     }
 
@@ -121,7 +120,7 @@ impl Admission {
         let turn = Arc::clone(&self.told).try_acquire_owned().ok();
         let told = turn.is_some();
         if let Some(turn) = turn {
-            place.standing = Some(Box::new(Standing::Told(turn)));
+            place.standing = Some(Standing::Told(turn));
         }
         told
     }
