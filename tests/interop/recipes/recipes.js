@@ -29,6 +29,12 @@ function certificate(folder, name) {
 /// clients connect. clients: the peers that can come this way.
 const recipes = [
   {
+    name: 'before a legacy server',
+    files: () => filesOf('how-to/put-it-before-a-legacy-server.md'),
+    programs: [],
+    origin: 'ws://127.0.0.1:8080',
+  },
+  {
     name: 'behind nginx stream, PROXY v1',
     files: () => filesOf('how-to/put-it-behind-nginx.md'),
     programs: [NGINX],
