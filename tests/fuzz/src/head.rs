@@ -67,9 +67,7 @@ fn check_request(head: &[u8], whole: bool) {
         Err(fault) if theirs.parse(head).is_ok_and(|status| status.is_complete()) => {
             let strict = match fault {
                 Fault::LineEnd => has_bare_end(head),
-                Fault::StartLine => {
-                    head.starts_with(b"\r") || head.starts_with(b"\n")
-                }
+                Fault::StartLine => head.starts_with(b"\r") || head.starts_with(b"\n"),
                 Fault::ControlCharacter => !head.is_ascii(),
                 Fault::Version | Fault::Field | Fault::TooManyFields | Fault::Doubled(_) => false,
             };
