@@ -67,7 +67,9 @@ impl Admin {
     /// When the address cannot be bound, or others could reach it that are not meant to.
     pub(crate) async fn bind(settings: &Settings) -> anyhow::Result<Option<Self>> {
         let Some(address) = &settings.address else { return Ok(None) };
-        if let Address::Tcp(tcp) = address
+        let socket = site::listen(address).context("admin")?;
+        // That of the socket itself, which systemd may have opened anywhere.
+        if let Address::Tcp(tcp) = socket.address()
             && !tcp.ip().to_canonical().is_loopback()
             && !settings.allow_remote
         {
@@ -76,7 +78,6 @@ impl Admin {
                  allow_remote = true"
             );
         }
-        let socket = site::listen(address).context("admin")?;
         Ok(Some(Self { socket, remote: settings.allow_remote }))
     }
 

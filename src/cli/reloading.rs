@@ -3,6 +3,7 @@
 
 use crate::config::Settings;
 use crate::config::load::Loaded;
+use crate::config::operation::LogFormat;
 use crate::server::Server;
 use crate::server::control::Control;
 use crate::telemetry::{Telemetry, notify};
@@ -13,14 +14,16 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(super) struct Reloading {
     file: PathBuf,
+    /// What the command line says of the form of lines.
+    format: Option<LogFormat>,
     control: Control,
     telemetry: Arc<Telemetry>,
 }
 
 impl Reloading {
-    pub(super) fn new(file: &Path, server: &Server) -> Self {
+    pub(super) fn new(file: &Path, format: Option<LogFormat>, server: &Server) -> Self {
         let telemetry = Arc::clone(server.telemetry());
-        Self { file: file.to_owned(), control: server.control(), telemetry }
+        Self { file: file.to_owned(), format, control: server.control(), telemetry }
     }
 
     /// Has the server take the file as it is now, and tells everybody how that went.
@@ -46,7 +49,8 @@ impl Reloading {
     }
 
     async fn take(&self) -> anyhow::Result<()> {
-        let Loaded { settings, warnings } = Settings::load(&self.file)?;
+        let Loaded { mut settings, warnings } = Settings::load(&self.file)?;
+        settings.access_log.format = self.format.unwrap_or(settings.access_log.format);
         for warning in &warnings {
             tracing::warn!("{warning}");
         }

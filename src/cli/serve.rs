@@ -6,6 +6,7 @@ use super::signals::{obey, until_stopped};
 use crate::admin::Reload;
 use crate::config::Settings;
 use crate::config::load::Loaded;
+use crate::config::operation::LogFormat;
 use crate::config::route::Mode;
 use crate::config::server_url::ServerUrl;
 use crate::config::values::{Address, BackendDialect, HostPolicy};
@@ -121,7 +122,7 @@ pub(super) fn run(args: &Args, logs: &logs::Args) -> anyhow::Result<ExitCode> {
     raise_file_limit();
     let workers = settings.workers.get();
     let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
-    let result = runtime.block_on(serve(settings, args.config.clone()));
+    let result = runtime.block_on(serve(settings, args.config.clone(), logs.format()));
     // What has not ended by now is not waited for.
     runtime.shutdown_background();
     result.map(|()| ExitCode::SUCCESS)
@@ -135,9 +136,13 @@ fn load(args: &Args) -> anyhow::Result<Loaded> {
     }
 }
 
-async fn serve(settings: Settings, file: Option<PathBuf>) -> anyhow::Result<()> {
+async fn serve(
+    settings: Settings,
+    file: Option<PathBuf>,
+    format: Option<LogFormat>,
+) -> anyhow::Result<()> {
     let mut server = Server::bind(settings).await?;
-    let reloading = file.map(|file| Reloading::new(&file, &server));
+    let reloading = file.map(|file| Reloading::new(&file, format, &server));
     if let Some(reloading) = reloading.clone() {
         server = server.reloaded_by(Reload::new(move || {
             let reloading = reloading.clone();

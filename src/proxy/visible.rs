@@ -32,8 +32,9 @@ pub(crate) fn visible(hop: &Hop, host: &[u8], headers: &dyn Headers) -> Visible 
     let fields = headers.all("Forwarded");
     let elements: Vec<_> = fields.into_iter().flat_map(read_forwarded).collect();
     let (client, outermost) = walk(hop, elements.iter().map(|element| element.node.as_deref()));
-    let said = outermost.and_then(|index| elements.get(index));
     let addresses = listed(headers, "X-Forwarded-For");
+    // A front that speaks the one may pass on what a client has invented in the other.
+    let said = outermost.filter(|_| addresses.is_empty()).and_then(|index| elements.get(index));
     visible.client = match addresses.is_empty() {
         true => client,
         false => walk(hop, addresses.into_iter().map(Some)).0,

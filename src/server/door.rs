@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 /// The sockets that listen.
 #[derive(Debug, Default)]
@@ -122,13 +123,16 @@ pub(super) struct Door {
     pub(super) shared: Arc<Shared>,
     pub(super) workers: Vec<Handle>,
     places: Places,
+    /// The end, when nobody is told anything any more.
+    pub(super) closing: CancellationToken,
     /// The number of the next connection.
     ids: AtomicU32,
 }
 
 impl Door {
-    pub(super) const fn new(shared: Arc<Shared>, workers: Vec<Handle>, places: Places) -> Self {
-        Self { shared, workers, places, ids: AtomicU32::new(1) }
+    pub(super) fn new(shared: Arc<Shared>, workers: Vec<Handle>, places: Places) -> Self {
+        let closing = CancellationToken::new();
+        Self { shared, workers, places, closing, ids: AtomicU32::new(1) }
     }
 
     /// Opens each connection that comes, for ever.
@@ -152,7 +156,8 @@ impl Door {
     async fn open(&self, accepted: Accepted, listener: &Listener, mut place: Place) {
         let arrived = tokio::select! {
             arrived = listener.arrive(accepted, &mut place) => arrived,
-            () = self.shared.leaving.cancelled() => return,
+            // Until then also those that only come to be told 503.
+            () = self.closing.cancelled() => return,
         };
         // A reason why not is in the log.
         let Ok(arrival) = arrived else { return };

@@ -183,7 +183,11 @@ async fn serve(
                 // Who asked may have gone.
                 reply.send(outcome).ok();
             }
-            Some(Order::Drain) => return drain(door, bells).await,
+            Some(Order::Drain) => {
+                // Who gives an order now is told that there is nobody to obey it.
+                drop(orders);
+                return drain(door, bells).await;
+            }
             // There is a control as long as the server runs.
             None => return,
         }
@@ -235,6 +239,7 @@ async fn end(
 ) -> anyhow::Result<()> {
     let deadline = door.shared.service().settings.shutdown_deadline.0;
     let telemetry = Arc::clone(&door.shared.telemetry);
+    door.closing.cancel();
     door.shared.leaving.cancel();
     door.workers.iter().for_each(Handle::leave);
     // The threads end when the last handle is gone, which the openings that go on hold.

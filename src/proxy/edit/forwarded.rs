@@ -31,6 +31,11 @@ const TOLD_BY_PROXIES: [&str; 11] = [
 static FORGED: LazyLock<Vec<String>> =
     LazyLock::new(|| TOLD_BY_PROXIES.iter().flat_map(|name| spellings(name)).collect());
 
+/// Takes out what only proxies say; from the trailer too, which some servers put among the fields.
+pub(crate) fn forget(headers: &mut dyn Headers) {
+    FORGED.iter().for_each(|name| headers.remove(name));
+}
+
 fn spellings(name: &str) -> Vec<String> {
     let mut all = vec![String::new()];
     for part in name.split_inclusive('-') {
@@ -49,7 +54,7 @@ const MAX_REQUEST_ID: usize = 128;
 /// Tells the backend of the client.
 pub(super) fn tell(settings: &Route, hop: &Hop, host: &[u8], headers: &mut dyn Headers) {
     if !hop.trusted {
-        FORGED.iter().for_each(|name| headers.remove(name));
+        forget(headers);
     }
     if settings.forwarded.contains(&Forwarded::XForwarded) {
         tell_x_forwarded(hop, host, headers);

@@ -1,7 +1,7 @@
 //! What a route changes in a request on its way to the backend, and in the response on its way back.
 
 mod fields;
-mod forwarded;
+pub(crate) mod forwarded;
 mod target;
 
 use super::route::Route;

@@ -77,6 +77,8 @@ pub(super) async fn forward(
         let unsent = failed.take_message();
         let repeated = again.map(|parts| Request::from_parts(parts, Body::default()));
         if let Some(mut outgoing) = unsent.or(repeated) {
+            // Its place may be the only one.
+            drop(line);
             line = reach(true).await?;
             exchange.server = line.lease.member().url().to_string();
             name_host(outgoing.headers_mut(), route, plain, &line);

@@ -1,7 +1,9 @@
 //! The body of a request on its way to the backend: counted, bounded, and held back until the backend
 //! wants it where the client asks first.
 
+use super::fields::strip;
 use crate::config::route::Bounds;
+use crate::proxy::edit::forwarded::forget;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::error::Error;
@@ -141,7 +143,11 @@ impl Upload {
         Poll::Ready(())
     }
 
-    fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Cut> {
+    fn take(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, Cut> {
+        if let Some(trailers) = frame.trailers_mut() {
+            strip(trailers);
+            forget(trailers);
+        }
         if let (Some(room), Some(data)) = (&mut self.room, frame.data_ref()) {
             let left = room.checked_sub(data.len() as u64);
             *room = left.ok_or_else(|| self.progress.cut_off(Cut::TooLarge))?;
