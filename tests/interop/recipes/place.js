@@ -64,7 +64,10 @@ class Place {
 
   async end() {
     const troubles = [];
-    for (const program of this.others) troubles.push(await program.end(this.limits.end, 'SIGTERM'));
+    // SIGTERM is no orderly end for HAProxy in the foreground.
+    for (const program of this.others) {
+      troubles.push(await program.end(this.limits.end, program.name === 'haproxy' ? 'SIGUSR1' : 'SIGTERM'));
+    }
     troubles.push(this.backend && await this.backend.end(this.limits.end));
     this.tidy();
     return troubles.filter(Boolean);
