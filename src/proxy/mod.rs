@@ -12,6 +12,7 @@ pub(crate) mod route;
 pub(crate) mod socket;
 mod tls;
 mod transport;
+pub(crate) mod unserved;
 pub(crate) mod visible;
 
 use crate::config::Settings;

@@ -2,24 +2,24 @@
 
 use super::guard::{Denied, admit};
 use super::http::plain::Plain;
-use super::reply::Reply;
-use super::route::{Action, Asked, Route};
+use super::route::{Asked, Route};
 use super::socket::Socket;
+use super::unserved::Unserved;
 use super::visible::visible;
 use super::{Service, Shared, edit, http};
 use crate::config::route::ClientKind;
 use crate::config::values::Period;
 use crate::dialect::hixie::keys::{self, KEY3_LEN};
-use crate::dialect::{self, Dialect, opening};
+use crate::dialect::{Dialect, opening};
 use crate::event::{Side, Sides};
-use crate::handshake::{Failure, Field, Headers, Offer, Proof, Refusal, Subprotocols, first};
+use crate::handshake::{Field, Headers, Offer, Proof, Refusal, Subprotocols, first};
 use crate::net::admission::Place;
 use crate::net::options;
-use crate::net::proxy_protocol::{self, Stray};
+use crate::net::proxy_protocol;
 use crate::net::stream::{PARTING, Stream, linger};
 use crate::net::{Arrival, Hop, TurnedAway};
-use crate::telemetry::{Details, Identity, Present, Reason, Refused, Telemetry};
-use crate::upstream::open::{NoBackend, Opened, Wanted, newest};
+use crate::telemetry::{Details, Identity, Present, Refused, Telemetry};
+use crate::upstream::open::{Opened, Wanted, newest};
 use crate::upstream::{Lease, Seeker};
 use crate::watch::{ConnectionId, Watched, Watcher};
 use crate::wire::head;
@@ -31,34 +31,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// The most that is read of what a client says before its session is open, in bytes: key3 and the
 /// first messages of a client that does not wait. The rest waits in its socket.
 const MAX_EARLY: usize = 16 << 10;
-
-/// After how many seconds a client may hope for who comes after us.
-const SUCCESSOR: u64 = 5;
-
-/// Why a client gets no session.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NoSession {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error(transparent)]
-    Backend(#[from] NoBackend),
-    #[error("route has no backend, answered with its {}", .0.status)]
-    Elsewhere(Reply),
-    #[error("handshake not finished in time")]
-    Timeout,
-    #[error(transparent)]
-    TurnedAway(#[from] TurnedAway),
-    #[error(transparent)]
-    ProxyHeader(#[from] Stray),
-    #[error("shutting down")]
-    Leaving,
-    #[error("client left during the handshake")]
-    Left,
-    #[error("connection lost during the handshake: {0}")]
-    Lost(#[from] io::Error),
-}
 
 /// A client and its backend behind both opening handshakes.
 #[derive(Debug)]
@@ -165,7 +137,7 @@ pub(crate) async fn open(
         let service = shared.service();
         let opened = tokio::select! {
             opened = client.open(&service) => opened,
-            () = shared.leaving.cancelled() => Err(NoSession::Leaving),
+            () = shared.leaving.cancelled() => Err(Unserved::Leaving),
         };
         match opened {
             Ok(Next::Session(session)) => {
@@ -194,14 +166,14 @@ struct Session {
 
 impl Client {
     /// Takes the next request, and opens the session that it asks for.
-    async fn open(&mut self, service: &Service) -> Result<Next, NoSession> {
+    async fn open(&mut self, service: &Service) -> Result<Next, Unserved> {
         if let Some(reason) = self.turned_away {
             return Err(reason.into());
         }
         let listener = Arc::clone(&self.hop.listener);
         let deadline = self.deadline;
         let head = timeout_at(deadline, self.read_head(listener.max_head.bytes()));
-        let (dialect, mut offer) = match head.await.map_err(|_| NoSession::Timeout)?? {
+        let (dialect, mut offer) = match head.await.map_err(|_| Unserved::Timeout)?? {
             Asks::Session(dialect, offer) => (dialect, offer),
             Asks::Plain(plain) => return Ok(Next::Plain(plain)),
         };
@@ -212,14 +184,7 @@ impl Client {
         // From here on, for the log and the backend, the client is who it is behind its proxies.
         self.hop.peer = seen.client;
         let route = Arc::clone(self.admitted(service, dialect, &offer, &hop)?);
-        let pool = match &route.action {
-            Action::Pass(pool) => pool,
-            Action::Respond(respond) => return Err(NoSession::Elsewhere(Reply::fixed(respond))),
-            Action::Redirect(redirect) => {
-                let reply = Reply::redirect(redirect, &offer.host, &offer.target)?;
-                return Err(NoSession::Elsewhere(reply));
-            }
-        };
+        let pool = route.pool(&offer.host, &offer.target)?;
         // What the client is answered, it is answered in its own terms.
         let asked = Offer { host: seen.host, ..offer.clone() };
         edit::request(
@@ -330,7 +295,7 @@ impl Client {
     }
 
     /// Reads the head; what comes behind it stays in the buffer.
-    async fn read_head(&mut self, limit: usize) -> Result<Asks, NoSession> {
+    async fn read_head(&mut self, limit: usize) -> Result<Asks, Unserved> {
         let mut searched = 0;
         let end = loop {
             if let Some(stray) = proxy_protocol::stray(&self.buffer, &self.hop) {
@@ -360,7 +325,7 @@ impl Client {
 
     /// Answers. Without key3, which a front proxy may withhold until it sees the 101, the head goes
     /// ahead and the 16 bytes follow key3.
-    async fn answer(&mut self, mut answer: Vec<u8>, proof: &Proof) -> Result<(), NoSession> {
+    async fn answer(&mut self, mut answer: Vec<u8>, proof: &Proof) -> Result<(), Unserved> {
         self.answered = true;
         if let Proof::Keys(parts) = *proof {
             if self.buffer.len() < KEY3_LEN {
@@ -383,10 +348,10 @@ impl Client {
     ///
     /// # Errors
     /// When the client has left.
-    pub(crate) async fn read(&mut self) -> Result<(), NoSession> {
+    pub(crate) async fn read(&mut self) -> Result<(), Unserved> {
         let count = self.stream.read_buf(&mut self.buffer).await?;
         if count == 0 {
-            return Err(NoSession::Left);
+            return Err(Unserved::Left);
         }
         self.watched().read(Side::Client, newest(&self.buffer, count));
         Ok(())
@@ -398,12 +363,13 @@ impl Client {
         self.stream.flush().await
     }
 
-    async fn refuse(&mut self, reason: &NoSession, telemetry: &Telemetry) {
-        let status = reason.status().filter(|_| !self.answered);
-        self.tell(telemetry, reason, status);
+    async fn refuse(&mut self, reason: &Unserved, telemetry: &Telemetry) {
+        let told = !self.answered && !reason.is_gone();
+        let reply = told.then(|| reason.reply(self.route.as_deref()));
+        self.tell(telemetry, reason, reply.as_ref().map(|reply| reply.status));
         let mut response = Vec::new();
-        if let Some(status) = status {
-            reason.reply(status, self.route.as_deref()).write(&mut response);
+        if let Some(reply) = reply {
+            reply.write(&mut response);
         }
         // The client may be gone; then there is no one left to tell.
         let parting = async {
@@ -415,14 +381,14 @@ impl Client {
 
     /// Tells of a refusal: all of them to the access log, and those that the operator can mend to
     /// the log of the program too.
-    fn tell(&self, telemetry: &Telemetry, reason: &NoSession, status: Option<u16>) {
+    fn tell(&self, telemetry: &Telemetry, reason: &Unserved, status: Option<u16>) {
         let peer = self.hop.peer;
         match reason {
             // Port scans and health checks connect and leave.
-            NoSession::Left if self.buffer.is_empty() && self.told.is_none() => {
+            Unserved::Left if self.buffer.is_empty() && self.told.is_none() => {
                 return tracing::debug!(%peer, "client left without a byte");
             }
-            NoSession::Backend(_) => {
+            Unserved::Backend(_) => {
                 let path = self.told.as_ref().map(|told| Identity::path_of(&told.target));
                 tracing::warn!(%peer, path, status, %reason, "handshake refused");
             }
@@ -446,80 +412,6 @@ impl Client {
     }
 }
 
-impl NoSession {
-    /// The HTTP status that tells the client; `None` where there is no one to tell.
-    const fn status(&self) -> Option<u16> {
-        match self {
-            Self::Refused(refusal) => Some(refusal.status()),
-            Self::Denied(denied) => Some(denied.status()),
-            Self::Backend(reason) => Some(reason.status()),
-            Self::Elsewhere(reply) => Some(reply.status),
-            Self::Timeout => Some(408),
-            Self::TurnedAway(reason) => Some(reason.status()),
-            Self::ProxyHeader(_) => Some(400),
-            Self::Leaving => Some(503),
-            Self::Left | Self::Lost(_) => None,
-        }
-    }
-
-    /// The label in the metrics.
-    const fn class(&self) -> Reason {
-        match self {
-            Self::Refused(_) | Self::ProxyHeader(_) => Reason::Malformed,
-            Self::Denied(denied) if denied.status() == 404 => Reason::NoRoute,
-            Self::Denied(_) | Self::Elsewhere(_) => Reason::Denied,
-            Self::Backend(reason) => match reason.status() {
-                502 => Reason::BackendFailed,
-                503 => Reason::BackendBusy,
-                504 => Reason::BackendTimeout,
-                _ => Reason::BackendRefused,
-            },
-            Self::Timeout => Reason::Timeout,
-            Self::TurnedAway(_) => Reason::Limit,
-            Self::Leaving => Reason::Leaving,
-            Self::Left | Self::Lost(_) => Reason::Lost,
-        }
-    }
-
-    /// What the client is answered.
-    fn reply(&self, status: u16, route: Option<&Route>) -> Reply {
-        if let Self::Elsewhere(reply) = self {
-            return reply.clone();
-        }
-        let accepted = route.map_or(&dialect::ALL[..], |route| &route.settings.accept);
-        let pages = route.map(|route| &route.pages);
-        Reply::refusal(status, self.fields(), self.text(), pages).offering(accepted)
-    }
-
-    /// What the client is told; of the backend only that it is its fault, the rest is in the log.
-    fn text(&self) -> Option<String> {
-        match self {
-            Self::Backend(_) => None,
-            _ => Some(self.to_string()),
-        }
-    }
-
-    /// What of a backend's refusal goes on to the client: all but what describes its body.
-    fn fields(&self) -> Vec<Field> {
-        match self {
-            Self::Backend(NoBackend::Failure(Failure::Status { fields, .. }))
-                if !matches!(self.status(), Some(502)) =>
-            {
-                let about_body = |name: &str| name.to_ascii_lowercase().starts_with("content-");
-                fields.iter().filter(|(name, _)| !about_body(name)).cloned().collect()
-            }
-            Self::Denied(denied) => denied.fields(),
-            Self::TurnedAway(reason) => reason.retry_after().map(retry_after).into_iter().collect(),
-            Self::Leaving => vec![retry_after(SUCCESSOR)],
-            _ => Vec::new(),
-        }
-    }
-}
-
-fn retry_after(seconds: u64) -> Field {
-    ("Retry-After".to_owned(), seconds.to_string().into())
-}
-
 /// The fields that a route can depend on: those of the offer, and what each dialect has in a field
 /// of its own under the names of RFC 6455.
 fn distinguishing(offer: &Offer) -> Vec<Field> {
@@ -539,10 +431,10 @@ fn distinguishing(offer: &Offer) -> Vec<Field> {
 
 /// Waits for a client to leave that waits for its backend. What it says meanwhile stays in the
 /// buffer; one that has said something and then ended its stream may still want the session.
-async fn gone(stream: &mut Stream, buffer: &mut Vec<u8>, watched: Watched<'_>) -> NoSession {
+async fn gone(stream: &mut Stream, buffer: &mut Vec<u8>, watched: Watched<'_>) -> Unserved {
     while buffer.len() < MAX_EARLY {
         match stream.read_buf(buffer).await {
-            Ok(0) if buffer.is_empty() => return NoSession::Left,
+            Ok(0) if buffer.is_empty() => return Unserved::Left,
             Ok(0) => break,
             Ok(count) => watched.read(Side::Client, newest(buffer, count)),
             Err(error) => return error.into(),
@@ -551,6 +443,6 @@ async fn gone(stream: &mut Stream, buffer: &mut Vec<u8>, watched: Watched<'_>) -
     std::future::pending().await
 }
 
-async fn within<T>(limit: Period, work: impl Future<Output = T>) -> Result<T, NoSession> {
-    timeout(limit.0, work).await.map_err(|_| NoSession::Timeout)
+async fn within<T>(limit: Period, work: impl Future<Output = T>) -> Result<T, Unserved> {
+    timeout(limit.0, work).await.map_err(|_| Unserved::Timeout)
 }

@@ -56,6 +56,12 @@ pub(crate) enum NoBackend {
     Lost(io::Error),
     #[error("backend: no answer in time")]
     Timeout,
+    #[error("backend: {0}")]
+    Broken(hyper::Error),
+    #[error("backend: not certain where its response ends")]
+    Ambiguous,
+    #[error("backend: 101 to a request that is no opening")]
+    Upgrade,
     #[error(transparent)]
     Failure(#[from] Failure),
     #[error("{0} for this backend")]
@@ -86,6 +92,9 @@ impl NoBackend {
             | Self::Connect(_)
             | Self::Tls(_)
             | Self::Lost(_)
+            | Self::Broken(_)
+            | Self::Ambiguous
+            | Self::Upgrade
             | Self::Failure(_) => 502,
         }
     }
@@ -102,6 +111,9 @@ impl NoBackend {
             | Self::ConnectTimeout
             | Self::Tls(_)
             | Self::Lost(_)
+            | Self::Broken(_)
+            | Self::Ambiguous
+            | Self::Upgrade
             | Self::Timeout => Blame::Server,
         }
     }

@@ -4,17 +4,17 @@ use super::download::{Download, Source};
 use super::forward::forward;
 use super::plain::Plain;
 use super::turn::Turn;
-use super::upload::{Cut, Progress};
+use super::upload::Progress;
 use crate::config::route::ClientKind;
 use crate::handshake::{Headers, Refusal, first};
 use crate::net::Hop;
-use crate::proxy::guard::{Denied, admit};
-use crate::proxy::reply::{Reply, may_have_body};
-use crate::proxy::route::{Action, Asked, Route};
+use crate::proxy::guard::admit;
+use crate::proxy::reply::may_have_body;
+use crate::proxy::route::{Asked, Route};
+use crate::proxy::unserved::{LEFT, Unserved};
 use crate::proxy::visible::visible;
 use crate::proxy::{Service, Shared};
 use crate::telemetry::{self, Details, Identity, Telemetry};
-use crate::upstream::open::NoBackend;
 use crate::wire::body::Framing;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
@@ -22,30 +22,6 @@ use hyper::{Request, Response, StatusCode};
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::time::Instant;
-
-/// What stands for a status where the client left before there was one, as nginx has it.
-const LEFT: u16 = 499;
-
-/// Why a request is not answered by a backend.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Unpassed {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    #[error(transparent)]
-    Backend(#[from] NoBackend),
-    #[error("backend: {0}")]
-    Lost(hyper::Error),
-    #[error("backend: not certain where its response ends")]
-    Ambiguous,
-    #[error("backend: 101 to a request that is no opening")]
-    Upgrade,
-    #[error(transparent)]
-    Cut(#[from] Cut),
-    #[error("answered by the route")]
-    Own(Reply),
-}
 
 /// The account of one request, told when it is over.
 #[derive(Debug)]
@@ -123,7 +99,7 @@ pub(super) async fn exchange(
     };
     let service = shared.service();
     let passed = pass(&service, hop, plain, &turn, &mut exchange, request).await;
-    let response = passed.unwrap_or_else(|unpassed| own(unpassed, plain, &turn, &exchange));
+    let response = passed.unwrap_or_else(|unserved| own(unserved, plain, &turn, &exchange));
     exchange.status = Some(response.status().as_u16());
     Ok(response.map(|source| Download::new(source, exchange, turn)))
 }
@@ -136,7 +112,7 @@ async fn pass(
     turn: &Turn,
     exchange: &mut Exchange,
     request: Request<Incoming>,
-) -> Result<Response<Source>, Unpassed> {
+) -> Result<Response<Source>, Unserved> {
     let asked = Asked {
         hop,
         host: &plain.host,
@@ -148,27 +124,22 @@ async fn pass(
     exchange.route = Some(Arc::clone(&route));
     turn.wait(route.settings.limits.body_idle);
     admit(&route, &asked)?;
-    match &route.action {
-        Action::Pass(pool) => forward(&route, pool, hop, plain, exchange, request).await,
-        Action::Respond(respond) => Err(Unpassed::Own(Reply::fixed(respond))),
-        Action::Redirect(redirect) => {
-            Err(Unpassed::Own(Reply::redirect(redirect, &plain.host, &plain.target)?))
-        }
-    }
+    let pool = route.pool(&plain.host, &plain.target)?;
+    forward(&route, pool, hop, plain, exchange, request).await
 }
 
 /// A response of our own.
-fn own(unpassed: Unpassed, plain: &Plain, turn: &Turn, exchange: &Exchange) -> Response<Source> {
+fn own(unserved: Unserved, plain: &Plain, turn: &Turn, exchange: &Exchange) -> Response<Source> {
     // What looks like a body that was broken off is one that was malformed, if the gate says so.
-    let unpassed = match (unpassed, turn.fault()) {
-        (Unpassed::Cut(_), Some(fault)) => Refusal::from(fault).into(),
-        (unpassed, _) => unpassed,
+    let unserved = match (unserved, turn.fault()) {
+        (Unserved::Cut(_), Some(fault)) => Refusal::from(fault).into(),
+        (unserved, _) => unserved,
     };
-    if unpassed.is_of_the_backend() {
+    if let Unserved::Backend(reason) = &unserved {
         let (peer, path) = (exchange.hop.peer, Identity::path_of(&exchange.target));
-        tracing::warn!(%peer, path, server = exchange.server, reason = %unpassed, "request failed");
+        tracing::warn!(%peer, path, server = exchange.server, %reason, "request failed");
     }
-    let reply = unpassed.reply(exchange.route.as_deref());
+    let reply = unserved.reply(exchange.route.as_deref());
     let mut response = Response::new(Source::Own(reply.body));
     *response.status_mut() =
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -188,37 +159,4 @@ fn own(unpassed: Unpassed, plain: &Plain, turn: &Turn, exchange: &Exchange) -> R
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
-}
-
-impl Unpassed {
-    /// Whether operators can mend it behind the proxy.
-    const fn is_of_the_backend(&self) -> bool {
-        matches!(self, Self::Backend(_) | Self::Lost(_) | Self::Ambiguous | Self::Upgrade)
-    }
-
-    const fn status(&self) -> u16 {
-        match self {
-            Self::Refused(refusal) => refusal.status(),
-            Self::Denied(denied) => denied.status(),
-            Self::Backend(reason) => reason.status(),
-            Self::Lost(_) | Self::Ambiguous | Self::Upgrade => 502,
-            Self::Cut(cut) => cut.status(),
-            Self::Own(reply) => reply.status,
-        }
-    }
-
-    fn reply(self, route: Option<&Route>) -> Reply {
-        let status = self.status();
-        let (fields, text) = match self {
-            Self::Own(reply) => return reply,
-            Self::Denied(denied) => (denied.fields(), Some(denied.to_string())),
-            Self::Refused(refusal) => (Vec::new(), Some(refusal.to_string())),
-            Self::Cut(cut) => (Vec::new(), Some(cut.to_string())),
-            // Of the backend only that it is its fault; the rest is in the log.
-            Self::Backend(_) | Self::Lost(_) | Self::Ambiguous | Self::Upgrade => {
-                (Vec::new(), None)
-            }
-        };
-        Reply::refusal(status, fields, text, route.map(|route| &route.pages))
-    }
 }

@@ -1,7 +1,7 @@
 //! A plain request on its way to a server of a backend, and the head of the response on its way back.
 
 use super::download::Source;
-use super::exchange::{Exchange, Unpassed};
+use super::exchange::Exchange;
 use super::fields::{strip, strip_request};
 use super::plain::Plain;
 use super::upload::{Cut, Progress, Upload};
@@ -10,6 +10,7 @@ use crate::handshake::{Refusal, first};
 use crate::net::Hop;
 use crate::proxy::edit;
 use crate::proxy::route::Route;
+use crate::proxy::unserved::Unserved;
 use crate::upstream::idle::{Body, Line};
 use crate::upstream::open::NoBackend;
 use crate::upstream::{Pool, Seeker};
@@ -34,7 +35,7 @@ pub(super) async fn forward(
     plain: &Plain,
     exchange: &mut Exchange,
     request: Request<Incoming>,
-) -> Result<Response<Source>, Unpassed> {
+) -> Result<Response<Source>, Unserved> {
     let limits = &route.settings.limits;
     if let (Framing::Length(length), Some(most)) = (plain.framing, limits.body)
         && length > most.0
@@ -113,7 +114,7 @@ fn prepare(
     hop: &Hop,
     plain: &Plain,
     parts: &mut request::Parts,
-) -> Result<bool, Unpassed> {
+) -> Result<bool, Unserved> {
     let headers = &mut parts.headers;
     strip_request(headers);
     let mut target = plain.target.clone();
@@ -187,24 +188,24 @@ async fn send(
 
 impl Failed {
     /// Finds out whose fault it is, and tells the server's account if it is the server's.
-    fn blame(self, line: &Line, progress: &Progress) -> Unpassed {
+    fn blame(self, line: &Line, progress: &Progress) -> Unserved {
         if let Some(cut) = progress.cut() {
             return cut.into();
         }
-        let unpassed = match self {
-            Self::Lost(failed) => Unpassed::Lost(failed.into_error()),
-            Self::Timeout => NoBackend::Timeout.into(),
+        let reason = match self {
+            Self::Lost(failed) => NoBackend::Broken(failed.into_error()),
+            Self::Timeout => NoBackend::Timeout,
         };
-        line.lease.failed(&unpassed);
-        unpassed
+        line.lease.failed(&reason);
+        reason.into()
     }
 }
 
 /// Refuses a response that another reader could find another end of (RFC 9112 section 6.3), and one
 /// that makes a connection something else.
-fn check(response: &response::Parts) -> Result<(), Unpassed> {
+fn check(response: &response::Parts) -> Result<(), Unserved> {
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Unpassed::Upgrade);
+        return Err(NoBackend::Upgrade.into());
     }
     let lengths: Vec<_> = response.headers.get_all(CONTENT_LENGTH).iter().collect();
     let codings: Vec<_> = response.headers.get_all(TRANSFER_ENCODING).iter().collect();
@@ -213,6 +214,6 @@ fn check(response: &response::Parts) -> Result<(), Unpassed> {
         ([], []) => Ok(()),
         ([length], []) if digits(length) => Ok(()),
         ([], [coding]) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(Unpassed::Ambiguous),
+        _ => Err(NoBackend::Ambiguous.into()),
     }
 }

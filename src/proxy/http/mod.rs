@@ -10,10 +10,11 @@ mod forward;
 mod gate;
 pub(crate) mod plain;
 mod turn;
-mod upload;
+pub(crate) mod upload;
 
 use super::Shared;
-use super::open::{Client, NoSession};
+use super::open::Client;
+use super::unserved::Unserved;
 use crate::event::Side;
 use crate::net::stream::{PARTING, linger};
 use crate::wire::body::Scanner;
@@ -96,7 +97,7 @@ async fn is_back(shared: &Shared, client: &mut Client) -> bool {
                     ignored = true;
                 }
                 [] | [b'\r'] => client.read().await?,
-                _ => return Ok::<_, NoSession>(()),
+                _ => return Ok::<_, Unserved>(()),
             }
         }
     };

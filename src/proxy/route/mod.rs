@@ -7,6 +7,8 @@ pub(crate) mod path;
 use super::edit::Edits;
 use super::guard::{Denied, Guard};
 use super::pages::Pages;
+use super::reply::Reply;
+use super::unserved::Unserved;
 use crate::config::Settings;
 use crate::config::route::{self, ClientKind, Redirect, Respond};
 use crate::handshake::Headers;
@@ -28,7 +30,7 @@ pub(crate) struct Route {
     pub(crate) settings: route::Route,
     /// What its sessions are bound to.
     pub(crate) policy: Policy,
-    pub(crate) action: Action,
+    action: Action,
     conditions: Conditions,
     /// Who may take it.
     pub(super) guard: Guard,
@@ -40,7 +42,7 @@ pub(crate) struct Route {
 
 /// Where a route leads.
 #[derive(Debug)]
-pub(crate) enum Action {
+enum Action {
     Pass(Arc<Pool>),
     Respond(Respond),
     Redirect(Redirect),
@@ -84,6 +86,18 @@ impl Router {
 }
 
 impl Route {
+    /// The backend that it leads to, or what it answers itself.
+    ///
+    /// # Errors
+    /// With that answer, or when the request has not what a redirect needs.
+    pub(crate) fn pool(&self, host: &[u8], target: &[u8]) -> Result<&Arc<Pool>, Unserved> {
+        Err(Unserved::Own(match &self.action {
+            Action::Pass(pool) => return Ok(pool),
+            Action::Respond(respond) => Reply::fixed(respond),
+            Action::Redirect(redirect) => Reply::redirect(redirect, host, target)?,
+        }))
+    }
+
     fn new(settings: &route::Route, policy: Policy, pools: &[Arc<Pool>]) -> anyhow::Result<Self> {
         let conditions = Conditions::new(settings)?;
         Ok(Self {

@@ -55,7 +55,7 @@ function backend() {
   let id = 0;
   const server = net.createServer((socket) => {
     const mine = (id += 1);
-    say({ event: 'open', id: mine });
+    say({ event: 'open', id: mine, target: '/' });
     lines(socket, (text) => {
       if (strike()) return;
       say({ event: 'message', id: mine, text });
