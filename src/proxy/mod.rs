@@ -23,6 +23,7 @@ use crate::watch::Watcher;
 use route::Router;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// What the settings have become: all that openings and requests need, until the next reload.
 #[derive(Debug)]
@@ -56,8 +57,12 @@ pub(crate) struct Shared {
     service: RwLock<Arc<Service>>,
     pub(crate) watcher: Option<Arc<dyn Watcher>>,
     pub(crate) telemetry: Arc<Telemetry>,
-    /// Whether no more sessions are to be opened.
+    /// Whether no more sessions are to be opened and no more requests are to be served.
     pub(crate) leaving: CancellationToken,
+    /// Whether those that there are have the shutdown deadline left.
+    pub(crate) closing: CancellationToken,
+    /// The plain requests that are being served.
+    pub(crate) requests: TaskTracker,
 }
 
 impl Shared {
@@ -67,7 +72,14 @@ impl Shared {
         telemetry: Arc<Telemetry>,
     ) -> Self {
         let service = RwLock::new(Arc::new(service));
-        Self { service, watcher, telemetry, leaving: CancellationToken::new() }
+        Self {
+            service,
+            watcher,
+            telemetry,
+            leaving: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            requests: TaskTracker::new(),
+        }
     }
 
     /// Has all that comes from now on served by another service.

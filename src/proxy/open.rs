@@ -37,7 +37,7 @@ const MAX_EARLY: usize = 16 << 10;
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) route: Arc<Route>,
-    pub(crate) identity: Arc<Identity>,
+    pub(crate) identity: Identity,
     pub(crate) dialects: Sides<Dialect>,
     pub(crate) streams: Sides<Socket>,
     /// What each side said right behind its handshake.
@@ -134,9 +134,8 @@ pub(crate) async fn open(
         client.watched().read(Side::Client, &client.buffer);
     }
     loop {
-        let service = shared.service();
         let opened = tokio::select! {
-            opened = client.open(&service) => opened,
+            opened = client.open(shared) => opened,
             () = shared.leaving.cancelled() => Err(Unserved::Leaving),
         };
         match opened {
@@ -166,7 +165,7 @@ struct Session {
 
 impl Client {
     /// Takes the next request, and opens the session that it asks for.
-    async fn open(&mut self, service: &Service) -> Result<Next, Unserved> {
+    async fn open(&mut self, shared: &Shared) -> Result<Next, Unserved> {
         if let Some(reason) = self.turned_away {
             return Err(reason.into());
         }
@@ -183,7 +182,7 @@ impl Client {
         let hop = self.hop.clone();
         // From here on, for the log and the backend, the client is who it is behind its proxies.
         self.hop.peer = seen.client;
-        let route = Arc::clone(self.admitted(service, dialect, &offer, &hop)?);
+        let route = self.admitted(&shared.service(), dialect, &offer, &hop)?;
         let pool = route.pool(&offer.host, &offer.target)?;
         // What the client is answered, it is answered in its own terms.
         let asked = Offer { host: seen.host, ..offer.clone() };
@@ -228,13 +227,13 @@ impl Client {
     }
 
     /// The route that an opening may take.
-    fn admitted<'s>(
+    fn admitted(
         &mut self,
-        service: &'s Service,
+        service: &Service,
         dialect: Dialect,
         offer: &Offer,
         hop: &Hop,
-    ) -> Result<&'s Arc<Route>, Denied> {
+    ) -> Result<Arc<Route>, Denied> {
         let asked = Asked {
             hop,
             host: &offer.host,
@@ -243,8 +242,8 @@ impl Client {
             headers: &distinguishing(offer),
         };
         let route = service.router.find(&asked)?;
-        self.route = Some(Arc::clone(route));
-        admit(route, &asked)?;
+        self.route = Some(Arc::clone(&route));
+        admit(&route, &asked)?;
         Ok(route)
     }
 
@@ -257,7 +256,7 @@ impl Client {
         let Session { dialect, route, backend } = session;
         let peer = self.hop.peer;
         let server = backend.lease.member().server.url.to_string();
-        let identity = Arc::new(self.identity(&server));
+        let identity = self.identity(&server);
         let took = self.told.as_ref().map(|told| told.at.elapsed()).unwrap_or_default();
         let watched = Watched { id: self.id, watcher: self.watcher.as_deref() };
         let keepalive = &route.settings.keepalive;

@@ -14,7 +14,7 @@ use crate::net::admission::Place;
 use crate::session::fact::{Fact, Loss, Observer};
 use crate::session::rate::Throttle;
 use crate::session::{Session, Turn};
-use crate::telemetry::{Identity, Present, Traffic};
+use crate::telemetry::{Present, Traffic};
 use crate::upstream::Lease;
 use crate::watch::{ConnectionId, Watched};
 use crate::wire::outbox::Outbox;
@@ -62,6 +62,7 @@ pub(crate) enum Next {
 
 impl Relay {
     /// A relay that begins with what each side said right behind its opening handshake.
+    #[expect(clippy::redundant_clone, reason = "made anew, where it is to stay")]
     pub(crate) fn new(connection: Connection, worker: &mut Worker) -> Self {
         let Connection { id, route, identity, dialects, streams, early, .. } = connection;
         let Connection { client: present, session: reported, place, lease, .. } = connection;
@@ -73,7 +74,7 @@ impl Relay {
             session,
             // Copied here: what was made among the large and short-lived things of the opening would
             // hold their memory for as long as the session lives.
-            report: Report::new(Arc::new(Identity::clone(&identity)), reported),
+            report: Report::new(identity.clone(), reported),
             id,
             began: worker.now(),
             route,

@@ -5,20 +5,19 @@ use crate::dialect::Dialect;
 use crate::event::{Side, Sides};
 use crate::session::fact::{Fact, Loss, Observer};
 use crate::telemetry::{Account, Identity, Present, Telemetry};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::rustls;
 
 /// The account of one session, and whose it is.
 #[derive(Debug)]
 pub(crate) struct Report {
-    identity: Arc<Identity>,
+    identity: Identity,
     account: Account,
     _session: Present,
 }
 
 impl Report {
-    pub(crate) fn new(identity: Arc<Identity>, session: Present) -> Self {
+    pub(crate) fn new(identity: Identity, session: Present) -> Self {
         Self { identity, account: Account::default(), _session: session }
     }
 
@@ -35,7 +34,7 @@ impl Report {
 
     /// Hands the account in.
     pub(crate) fn end(self, telemetry: &Telemetry, dialects: Sides<Dialect>, duration: Duration) {
-        telemetry.ended(&self.identity, dialects, self.account, duration);
+        telemetry.ended(self.identity, dialects, self.account, duration);
     }
 
     /// Once a session: what becomes of its binary messages.

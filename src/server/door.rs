@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio_util::sync::CancellationToken;
 
 /// The sockets that listen.
 #[derive(Debug, Default)]
@@ -123,16 +122,13 @@ pub(super) struct Door {
     pub(super) shared: Arc<Shared>,
     pub(super) workers: Vec<Handle>,
     places: Places,
-    /// The end, when nobody is told anything any more.
-    pub(super) closing: CancellationToken,
     /// The number of the next connection.
     ids: AtomicU32,
 }
 
 impl Door {
     pub(super) fn new(shared: Arc<Shared>, workers: Vec<Handle>, places: Places) -> Self {
-        let closing = CancellationToken::new();
-        Self { shared, workers, places, closing, ids: AtomicU32::new(1) }
+        Self { shared, workers, places, ids: AtomicU32::new(1) }
     }
 
     /// Opens each connection that comes, for ever.
@@ -157,7 +153,7 @@ impl Door {
         let arrived = tokio::select! {
             arrived = listener.arrive(accepted, &mut place) => arrived,
             // Until then also those that only come to be told 503.
-            () = self.closing.cancelled() => return,
+            () = self.shared.closing.cancelled() => return,
         };
         // A reason why not is in the log.
         let Ok(arrival) = arrived else { return };

@@ -214,13 +214,16 @@ async fn reload(door: &Door, sockets: &mut Sockets, settings: Settings) -> anyho
     Ok(())
 }
 
-/// Takes no more sessions, and lets those that there are end, spread over the window.
+/// Takes no more sessions and requests, and lets those that there are end; the sessions spread over
+/// the window.
 async fn drain(door: &Door, bells: &[Arc<Bell>]) {
     let settings = &door.shared.service().settings;
     let (window, deadline) = (settings.drain_window.0, settings.shutdown_deadline.0);
     door.shared.leaving.cancel();
+    door.shared.requests.close();
     door.workers.iter().for_each(|worker| worker.drain(window));
     let drained = async {
+        door.shared.requests.wait().await;
         let mut looking = interval(LOOK);
         looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while bells.iter().any(|bell| bell.load() > 0) {
@@ -239,7 +242,7 @@ async fn end(
 ) -> anyhow::Result<()> {
     let deadline = door.shared.service().settings.shutdown_deadline.0;
     let telemetry = Arc::clone(&door.shared.telemetry);
-    door.closing.cancel();
+    door.shared.closing.cancel();
     door.shared.leaving.cancel();
     door.workers.iter().for_each(Handle::leave);
     // The threads end when the last handle is gone, which the openings that go on hold.

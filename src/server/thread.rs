@@ -16,6 +16,7 @@ use anyhow::Context;
 use mio::event::Event;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -164,10 +165,19 @@ struct Thread {
     /// Whether there may be more orders.
     ordered: bool,
     seats: Slab<Seat>,
-    /// When sessions that are new have to leave, once all are to.
-    leave: Option<Millis>,
+    /// Who leaves when, once all are to.
+    leaving: Option<Leaving>,
     /// Who was interrupted, to let the others have their turn.
     interrupted: Vec<usize>,
+}
+
+/// The order in which sessions are brought to their end.
+#[derive(Debug)]
+struct Leaving {
+    /// When, and the seat; the next first. Whoever has the seat by then leaves, be it another.
+    queue: VecDeque<(Millis, usize)>,
+    /// When sessions leave that are new.
+    last: Millis,
 }
 
 /// A session in the table.
@@ -177,8 +187,6 @@ struct Seat {
     /// When it has something to do even if no socket changes; here, so that the search for what is
     /// due reads one run of memory.
     deadline: Millis,
-    /// When it is to be brought to its end, until it has been.
-    leave: Option<Millis>,
 }
 
 impl Thread {
@@ -192,7 +200,7 @@ impl Thread {
             orders,
             ordered: true,
             seats: Slab::new(),
-            leave: None,
+            leaving: None,
             interrupted: Vec::new(),
         })
     }
@@ -227,6 +235,7 @@ impl Thread {
             // After the changes, so that none of them is taken for one of a session that is new.
             if called {
                 self.follow_orders();
+                self.see_out();
                 let now = self.worker.now();
                 self.advance_all(|seat| seat.deadline <= now);
             }
@@ -246,16 +255,15 @@ impl Thread {
 
     #[inline]
     fn advance(&mut self, index: usize) {
+        self.attend(index, Relay::advance);
+    }
+
+    #[inline]
+    fn attend(&mut self, index: usize, work: impl FnOnce(&mut Relay, &mut Worker) -> Next) {
         let Some(seat) = self.seats.get_mut(index) else { return };
-        let leaves = seat.leave.take_if(|time| *time <= self.worker.now()).is_some();
         // A fault of ours must not end the sessions beside it.
-        let next = catch_unwind(AssertUnwindSafe(|| {
-            if leaves {
-                seat.relay.leave(&mut self.worker);
-            }
-            seat.relay.advance(&mut self.worker)
-        }));
-        seat.deadline = seat.relay.deadline().min(seat.leave.unwrap_or(Millis::MAX));
+        let next = catch_unwind(AssertUnwindSafe(|| work(&mut seat.relay, &mut self.worker)));
+        seat.deadline = seat.relay.deadline();
         match next {
             Ok(Next::Wait) => {}
             Ok(Next::Turn) => self.interrupted.push(index),
@@ -288,24 +296,38 @@ impl Thread {
         };
         let entry = self.seats.vacant_entry();
         let (index, deadline) = (entry.key(), relay.deadline());
-        let seat = entry.insert(Seat { relay: Box::new(relay), deadline, leave: self.leave });
+        let seat = entry.insert(Seat { relay: Box::new(relay), deadline });
         if let Err(error) = seat.relay.register(self.poll.registry(), tokens_of(index)) {
             tracing::warn!(%error, "connection dropped");
             self.seats.remove(index).relay.end(&self.worker, &self.bell.load);
             return;
         }
+        if let Some(Leaving { queue, last }) = &mut self.leaving {
+            queue.push_back((*last, index));
+        }
         self.advance(index);
     }
 
-    /// Has every session leave by and by. A second order can only make it earlier.
+    /// Has every session leave by and by.
     fn leave(&mut self, over: Millis) {
-        let now = self.worker.now();
-        let count = self.seats.len() as u64;
-        for (number, (_, seat)) in (0..).zip(&mut self.seats) {
-            seat.leave = earlier(seat.leave, now.saturating_add(share(number, count, over)));
+        let (now, count) = (self.worker.now(), self.seats.len() as u64);
+        let due = |number| now.saturating_add(share(number, count, over));
+        let queue = (0..).zip(&self.seats).map(|(number, (index, _))| (due(number), index));
+        self.leaving = Some(Leaving { queue: queue.collect(), last: now.saturating_add(over) });
+    }
+
+    /// Has those leave whose time has come.
+    fn see_out(&mut self) {
+        while let Some(Leaving { queue, .. }) = &mut self.leaving
+            && let Some((due, index)) = queue.front().copied()
+            && due <= self.worker.now()
+        {
+            queue.pop_front();
+            self.attend(index, |relay, worker| {
+                relay.leave(worker);
+                relay.advance(worker)
+            });
         }
-        self.leave = earlier(self.leave, now.saturating_add(over));
-        self.advance_all(|_| true);
     }
 
     fn advance_all(&mut self, who: impl Fn(&Seat) -> bool) {
@@ -320,10 +342,6 @@ impl Thread {
 /// How long the one with this number, of so many, waits, so that they are spread evenly over a time.
 fn share(number: u64, count: u64, over: Millis) -> Millis {
     over.saturating_mul(number) / count.max(1)
-}
-
-fn earlier(one: Option<Millis>, other: Millis) -> Option<Millis> {
-    Some(one.map_or(other, |one| one.min(other)))
 }
 
 /// The tokens of the two sockets of a session.
@@ -351,12 +369,5 @@ mod tests {
         assert_eq!(each_second, [500; 10]);
         // At once, which is a shutdown.
         assert!((0..5000).all(|number| share(number, 5000, 0) == 0));
-    }
-
-    #[test]
-    fn a_second_order_only_makes_it_earlier() {
-        assert_eq!(earlier(None, 7), Some(7));
-        assert_eq!(earlier(Some(5), 7), Some(5));
-        assert_eq!(earlier(Some(7), 5), Some(5));
     }
 }

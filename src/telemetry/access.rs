@@ -288,7 +288,7 @@ mod tests {
     use std::time::SystemTime;
 
     fn line(reason: &str) -> Line {
-        let identity = Arc::new(Identity::new(&hop(), Details::default()));
+        let identity = Identity::new(&hop(), Details::default());
         let refused = Refused { dialect: None, status: None, reason: reason.to_owned() };
         Line { at: SystemTime::UNIX_EPOCH, identity, what: What::Refused(refused) }
     }

@@ -1,12 +1,12 @@
 //! Who asks, and for what: the part that all lines of one session or request have in common.
 
-use crate::config::listener::Listener;
-use crate::net::{Hop, Peer};
-use std::sync::Arc;
+use crate::net::Hop;
 
 /// The texts of an identity, in the order of the line, and how much of each is kept, in bytes. A
 /// session keeps them for as long as it lives, and an old one may live for days.
-const TEXTS: [(&str, usize); 6] = [
+const TEXTS: [(&str, usize); 8] = [
+    ("peer", 64),
+    ("listener", 256),
     ("route", 256),
     ("host", 256),
     ("path", 512),
@@ -15,22 +15,20 @@ const TEXTS: [(&str, usize); 6] = [
     ("request_id", 128),
 ];
 
-/// The place of the path among them.
-const PATH: usize = 2;
+/// The places of the peer and the path among them.
+const PEER: usize = 0;
+const PATH: usize = 4;
 
 /// What stands behind a text that was longer.
 const CLIPPED: &[u8] = b"...";
 
-/// Who asks, and for what.
+/// How many bytes tell where the texts end.
+const ENDS: usize = size_of::<u16>() * TEXTS.len();
+
+/// Who asks, and for what: where each text ends, and the texts one behind the other, in one piece of
+/// memory, of which idle sessions have one each.
 #[derive(Debug, Clone)]
-pub(crate) struct Identity {
-    peer: Peer,
-    listener: Arc<Listener>,
-    /// The texts, one behind the other in one piece of memory.
-    texts: Box<[u8]>,
-    /// Where each ends.
-    ends: [usize; TEXTS.len()],
-}
+pub(crate) struct Identity(Box<[u8]>);
 
 /// What is known of a request; empty where something is not known.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,17 +49,26 @@ impl Identity {
     pub(crate) fn new(hop: &Hop, details: Details<'_>) -> Self {
         let Details { route, host, target, server, user_agent, request_id } = details;
         let path = Self::path_of(target);
-        let all =
-            [route.as_bytes(), host, path.as_bytes(), server.as_bytes(), user_agent, request_id];
-        let (mut texts, mut ends) = (Vec::new(), [0; TEXTS.len()]);
-        for ((text, (_, limit)), end) in all.into_iter().zip(TEXTS).zip(&mut ends) {
+        let peer = hop.peer.to_string();
+        let all = [
+            peer.as_bytes(),
+            hop.listener.name.as_bytes(),
+            route.as_bytes(),
+            host,
+            path.as_bytes(),
+            server.as_bytes(),
+            user_agent,
+            request_id,
+        ];
+        let (mut ends, mut texts) = (Vec::with_capacity(ENDS), Vec::new());
+        for (text, (_, limit)) in all.into_iter().zip(TEXTS) {
             match text.get(..limit) {
                 Some(clipped) if text.len() > limit => texts.extend([clipped, CLIPPED].concat()),
                 _ => texts.extend_from_slice(text),
             }
-            *end = texts.len();
+            ends.extend(u16::try_from(texts.len()).unwrap_or(u16::MAX).to_ne_bytes());
         }
-        Self { peer: hop.peer, listener: Arc::clone(&hop.listener), texts: texts.into(), ends }
+        Self([ends, texts].concat().into())
     }
 
     /// A target without its query, as RFC 3986 section 2.1 writes what cannot stand in one: old
@@ -78,26 +85,29 @@ impl Identity {
         shown
     }
 
-    pub(crate) const fn peer(&self) -> Peer {
-        self.peer
-    }
-
-    /// The name of the listener.
-    pub(crate) fn listener(&self) -> &str {
-        &self.listener.name
+    /// The client's address.
+    pub(crate) fn peer(&self) -> &str {
+        self.text(PEER)
     }
 
     /// The target without its query, in printable ASCII.
     pub(crate) fn path(&self) -> &str {
-        let (_, path) = self.texts().nth(PATH).unwrap_or_default();
-        str::from_utf8(path).unwrap_or_default()
+        self.text(PATH)
     }
 
-    /// The other texts with their names, in the order of the line.
+    fn text(&self, place: usize) -> &str {
+        let (_, text) = self.texts().nth(place).unwrap_or_default();
+        str::from_utf8(text).unwrap_or_default()
+    }
+
+    /// All texts with their names, in the order of the line.
     pub(super) fn texts(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let (ends, texts) = self.0.split_at_checked(ENDS).unwrap_or_default();
+        let (ends, _) = ends.as_chunks();
         let mut start = 0;
-        TEXTS.into_iter().zip(self.ends).map(move |((name, _), end)| {
-            let text = self.texts.get(start..end).unwrap_or_default();
+        TEXTS.into_iter().zip(ends).map(move |((name, _), end)| {
+            let end = usize::from(u16::from_ne_bytes(*end));
+            let text = texts.get(start..end).unwrap_or_default();
             start = end;
             (name, text)
         })
@@ -107,6 +117,8 @@ impl Identity {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::config::listener::Listener;
+    use crate::net::Peer;
 
     pub(in crate::telemetry) fn hop() -> Hop {
         let settings = Listener { name: "main".into(), ..Listener::default() };
@@ -125,7 +137,9 @@ pub(super) mod tests {
         };
         let identity = Identity::new(&hop(), details);
         let texts: Vec<_> = identity.texts().collect();
-        let due: [(&str, &[u8]); 6] = [
+        let due: [(&str, &[u8]); 8] = [
+            ("peer", b"192.0.2.1:4711"),
+            ("listener", b"main"),
             ("route", b"chat"),
             ("host", b"old.example"),
             ("path", b"/a%20room%FF"),
@@ -134,7 +148,7 @@ pub(super) mod tests {
             ("request_id", b""),
         ];
         assert_eq!(texts, due);
-        assert_eq!(identity.path(), "/a%20room%FF");
+        assert_eq!((identity.peer(), identity.path()), ("192.0.2.1:4711", "/a%20room%FF"));
     }
 
     #[test]
@@ -147,9 +161,11 @@ pub(super) mod tests {
             request_id: &long[..length],
             ..Details::default()
         };
-        let identity = Identity::new(&hop(), all(5000));
-        assert_eq!(identity.texts.len(), 256 + 512 + 256 + 128 + 4 * CLIPPED.len());
-        let identity = Identity::new(&hop(), all(128));
-        assert_eq!(identity.texts.len(), 4 * 128);
+        let length = |details| {
+            let identity = Identity::new(&hop(), details);
+            identity.texts().skip(2).map(|(_, text)| text.len()).sum::<usize>()
+        };
+        assert_eq!(length(all(5000)), 256 + 512 + 256 + 128 + 4 * CLIPPED.len());
+        assert_eq!(length(all(128)), 4 * 128);
     }
 }

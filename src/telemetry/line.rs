@@ -11,14 +11,13 @@ use crate::event::{Side, Sides};
 use crate::session::fact::Cause;
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// One line.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) at: SystemTime,
-    pub(super) identity: Arc<Identity>,
+    pub(super) identity: Identity,
     pub(super) what: What,
 }
 
@@ -65,8 +64,6 @@ impl Line {
             What::Refused(_) => "refused",
         };
         let mut row = Row::begin(*at, event, format, out);
-        row.text("peer", identity.peer());
-        row.text("listener", identity.listener());
         identity.texts().for_each(|(name, text)| row.bytes(name, text));
         match what {
             What::Open { dialects } => row.dialects(*dialects),
@@ -234,7 +231,7 @@ mod tests {
     use serde_json::Value;
 
     fn written(details: Details<'_>, what: What, format: LogFormat) -> String {
-        let identity = Arc::new(Identity::new(&hop(), details));
+        let identity = Identity::new(&hop(), details);
         let mut out = Vec::new();
         Line { at: SystemTime::UNIX_EPOCH, identity, what }.write(format, &mut out);
         String::from_utf8(out).unwrap()

@@ -55,25 +55,25 @@ impl Telemetry {
     /// A client got no session.
     pub(crate) fn refused(&self, identity: Identity, reason: Reason, refused: Refused) {
         self.metrics.refused(refused.dialect, reason);
-        self.write(&Arc::new(identity), || What::Refused(refused));
+        self.write(|| (identity, What::Refused(refused)));
     }
 
     /// A session has opened, `took` after its request had come; it is counted until the value is
     /// dropped.
     pub(crate) fn opened(
         &self,
-        identity: &Arc<Identity>,
+        identity: &Identity,
         dialects: Sides<Dialect>,
         took: Duration,
     ) -> Present {
-        self.write(identity, || What::Open { dialects });
+        self.write(|| (identity.clone(), What::Open { dialects }));
         self.metrics.opened(dialects, took)
     }
 
     /// A session has ended.
     pub(crate) fn ended(
         &self,
-        identity: &Arc<Identity>,
+        identity: Identity,
         dialects: Sides<Dialect>,
         account: Account,
         duration: Duration,
@@ -81,13 +81,13 @@ impl Telemetry {
         let (by, cause) = account.ended();
         let said = by.and_then(|side| account.closes[side].code());
         self.metrics.ended(&OfClose::new(by, cause, said), duration);
-        self.write(identity, || What::Close { dialects, account, duration });
+        self.write(|| (identity, What::Close { dialects, account, duration }));
     }
 
     /// A plain request is done.
     pub(crate) fn request(&self, identity: Identity, request: Request) {
         self.metrics.requested(request.status);
-        self.write(&Arc::new(identity), || What::Request(request));
+        self.write(|| (identity, What::Request(request)));
     }
 
     /// The settings were read again, and taken or not.
@@ -100,10 +100,10 @@ impl Telemetry {
         self.metrics.write(&self.access, others)
     }
 
-    fn write(&self, identity: &Arc<Identity>, what: impl FnOnce() -> What) {
+    fn write(&self, line: impl FnOnce() -> (Identity, What)) {
         if self.access.is_enabled() {
-            let identity = Arc::clone(identity);
-            self.access.write(Line { at: now(), identity, what: what() });
+            let (identity, what) = line();
+            self.access.write(Line { at: now(), identity, what });
         }
     }
 }

@@ -161,7 +161,7 @@ mod tests {
         let fields = fields.iter().map(|value| ((*value).to_owned(), value.as_bytes().to_vec()));
         let fields: Vec<Field> = fields.collect();
         let asked = Asked { hop: &hop, host: b"a", target: b"/", client, headers: &fields };
-        admit(router.find(&asked).unwrap(), &asked).err()
+        admit(&router.find(&asked).unwrap(), &asked).err()
     }
 
     const OPENING: ClientKind = ClientKind::WebSocket(Dialect::RFC6455);

@@ -120,7 +120,7 @@ async fn pass(
         client: ClientKind::Http,
         headers: request.headers(),
     };
-    let route = Arc::clone(service.router.find(&asked)?);
+    let route = service.router.find(&asked)?;
     exchange.route = Some(Arc::clone(&route));
     turn.wait(route.settings.limits.body_idle);
     admit(&route, &asked)?;

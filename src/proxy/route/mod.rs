@@ -78,10 +78,10 @@ impl Router {
     ///
     /// # Errors
     /// When there is none, or the target is one that servers read in different ways.
-    pub(crate) fn find(&self, asked: &Asked<'_>) -> Result<&Arc<Route>, Denied> {
+    pub(crate) fn find(&self, asked: &Asked<'_>) -> Result<Arc<Route>, Denied> {
         let path = Path::read(asked.target)?;
         let found = self.0.iter().find(|route| route.conditions.hold(asked, &path));
-        found.ok_or(Denied::NoRoute)
+        found.cloned().ok_or(Denied::NoRoute)
     }
 }
 
