@@ -1,6 +1,6 @@
 //! A drain closes every session in its dialect, none inside a message, spread over its window.
 
-use crate::load::{DEADLINE, Echo, End, KINDS, Load, TURN, beside, configuration};
+use crate::load::{DEADLINE, End, Stage, TURN, beside};
 use crate::peers::wire::Wire;
 use crate::program::Program;
 use rustix::process::Signal;
@@ -17,16 +17,8 @@ const WINDOW: Duration = Duration::from_secs(10);
 async fn a_drain_closes_all_over_its_window() {
     let _turn = TURN.lock().await;
     let test = async {
-        let mut echoes = Vec::new();
-        for kind in KINDS {
-            echoes.push(Echo::start(kind).await);
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("hybridge.toml");
-        let (text, paths) = configuration(&echoes, "drain_window = \"10s\"");
-        std::fs::write(&file, &text).unwrap();
-        let program = Program::with(&file);
-        let load = Load::start(program.address, &paths, EACH).await;
+        let stage = Stage::set("drain_window = \"10s\"", EACH).await;
+        let Stage { program, load, .. } = stage;
         assert_eq!(load.len(), 5000);
         load.goes_on(5000).await;
         let began = Instant::now();

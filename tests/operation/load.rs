@@ -4,9 +4,11 @@
 use crate::peers::{Kind, Offer, Peer, Reply, Said};
 use crate::program::Program;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -21,8 +23,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(300);
 /// How many sessions are opened at once, which is less than any backlog holds.
 const OPENING: usize = 64;
 
-pub(crate) const KINDS: [Kind; 5] =
-    [Kind::Hixie75, Kind::Hixie76, Kind::Hybi07, Kind::Hybi08, Kind::Rfc6455];
+const KINDS: [Kind; 5] = [Kind::Hixie75, Kind::Hixie76, Kind::Hybi07, Kind::Hybi08, Kind::Rfc6455];
 
 /// A backend of one dialect.
 #[derive(Debug)]
@@ -193,8 +194,37 @@ fn farewell(kind: Kind) -> Said {
     }
 }
 
+/// The program before a backend of every dialect, under load.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) program: Program,
+    pub(crate) load: Load,
+    /// The configuration, and where it stands.
+    pub(crate) text: String,
+    pub(crate) file: PathBuf,
+    _folder: TempDir,
+    _echoes: Vec<Echo>,
+}
+
+impl Stage {
+    /// Starts all, with `each` sessions for every pair of dialects and `more` in the configuration.
+    pub(crate) async fn set(more: &str, each: usize) -> Self {
+        let mut echoes = Vec::new();
+        for kind in KINDS {
+            echoes.push(Echo::start(kind).await);
+        }
+        let (text, paths) = configuration(&echoes, more);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hybridge.toml");
+        std::fs::write(&file, &text).unwrap();
+        let program = Program::with(&file);
+        let load = Load::start(program.address, &paths, each).await;
+        Self { program, load, text, file, _folder: folder, _echoes: echoes }
+    }
+}
+
 /// A configuration with one backend and one route for each of these servers, by path.
-pub(crate) fn configuration(echoes: &[Echo], more: &str) -> (String, Vec<String>) {
+fn configuration(echoes: &[Echo], more: &str) -> (String, Vec<String>) {
     let mut text = format!("{more}\n[[listener]]\nname = \"main\"\naddress = [\"127.0.0.1:0\"]\n");
     let mut paths = Vec::new();
     for echo in echoes {

@@ -1,6 +1,6 @@
 //! Reloads under load lose, repeat and reorder no message and close no session.
 
-use crate::load::{DEADLINE, Echo, End, KINDS, Load, TURN, beside, configuration};
+use crate::load::{DEADLINE, End, Stage, TURN, beside};
 use crate::program::Program;
 use rustix::process::Signal;
 use tokio::time::timeout;
@@ -15,16 +15,8 @@ const EACH: usize = 80;
 async fn reloads_disturb_no_session() {
     let _turn = TURN.lock().await;
     let test = async {
-        let mut echoes = Vec::new();
-        for kind in KINDS {
-            echoes.push(Echo::start(kind).await);
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("hybridge.toml");
-        let (text, paths) = configuration(&echoes, "");
-        std::fs::write(&file, &text).unwrap();
-        let mut program = Program::with(&file);
-        let load = Load::start(program.address, &paths, EACH).await;
+        let stage = Stage::set("", EACH).await;
+        let Stage { mut program, load, text, file, .. } = stage;
         assert_eq!(load.len(), 2000);
         for number in 0..RELOADS {
             load.goes_on(2000).await;
