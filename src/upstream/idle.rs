@@ -74,7 +74,7 @@ impl Pool {
         if !fresh && let Some(Kept { sender, task, .. }) = lease.member().idle.take() {
             return Ok(Line { sender, task, lease, kept: true, spent: false });
         }
-        let (stream, lease) = self.reach(lease, seeker, None).await?;
+        let (stream, lease) = self.reach(lease, seeker, Instant::now() + Duration::from_hours(1)).await?;
         Line::start(stream, lease, head).await
     }
 }

@@ -132,15 +132,15 @@ impl Pool {
         &self,
         mut lease: Lease,
         seeker: &Seeker<'_>,
-        deadline: Option<Instant>,
+        deadline: Instant,
     ) -> Result<(Stream, Lease), NoBackend> {
         let mut tried = Vec::new();
         loop {
             let connect = lease.member().connect(Some(seeker.ends()));
-            let failed = match by(deadline, connect).await {
-                Some(Ok(stream)) => return Ok((stream, lease)),
-                Some(Err(failed)) => failed,
-                None => {
+            let failed = match timeout_at(deadline, connect).await {
+                Ok(Ok(stream)) => return Ok((stream, lease)),
+                Ok(Err(failed)) => failed,
+                Err(_) => {
                     // A server that was asked late had no fair chance.
                     if tried.is_empty() {
                         lease.failed(&NoBackend::ConnectTimeout);
@@ -208,14 +208,6 @@ fn start_tasks(
     if let Some(health) = &settings.health {
         let work = check::keep_checked(Arc::clone(member), health.clone());
         runtime.spawn(tasks.clone().run_until_cancelled_owned(work));
-    }
-}
-
-/// Does something until the deadline, if there is one; `None` where it was not done by then.
-async fn by<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
-    match deadline {
-        Some(deadline) => timeout_at(deadline, work).await.ok(),
-        None => Some(work.await),
     }
 }
 

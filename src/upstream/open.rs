@@ -1,7 +1,7 @@
 //! A session with a backend: the opening handshake, in the dialect that is configured or found out.
 
 use super::announce::Ends;
-use super::{Lease, Member, Pool, Seeker, by};
+use super::{Lease, Member, Pool, Seeker};
 use crate::config::values::{BackendDialect, HostPolicy, Period};
 use crate::dialect::opening::{ClientOpening, suggests_older};
 use crate::dialect::{self, Dialect};
@@ -13,7 +13,7 @@ use rand::Rng;
 use std::io;
 use std::sync::atomic::Ordering;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// A backend that has accepted a session.
 #[derive(Debug)]
@@ -142,10 +142,10 @@ impl Pool {
         wanted: Wanted<'_>,
     ) -> Result<Opened, NoBackend> {
         let lease = self.lease(seeker).await?;
-        let deadline = Instant::now().checked_add(wanted.limit.0);
+        let deadline = Instant::now() + wanted.limit.0;
         let (stream, lease) = self.reach(lease, seeker, deadline).await?;
         let handshake = lease.member().handshake(stream, Some(seeker.ends()), wanted);
-        let accepted = by(deadline, handshake).await.unwrap_or(Err(NoBackend::Timeout));
+        let accepted = timeout_at(deadline, handshake).await.unwrap_or(Err(NoBackend::Timeout));
         let Accepted { stream, dialect, mut answer, early } = match accepted {
             Ok(accepted) => accepted,
             Err(reason) => {
