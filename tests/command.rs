@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -264,6 +265,70 @@ fn a_signal_opens_the_access_log_again() {
     program.access_log.with("\"event\":\"open\"");
     drop(session);
     program.access_log.with("\"event\":\"close\"");
+}
+
+/// A listener keeps its sockets for their addresses, whatever else is changed of it.
+#[test]
+fn a_reload_keeps_the_sockets_of_a_listener() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, path) = (folder.path().join("hybridge.toml"), folder.path().join("web.sock"));
+    let with = |options: &str| {
+        let text = format!(
+            "[[listener]]\nname = \"web\"\naddress = [\"[::]:0\", \"unix:{}\"]\n{options}\n\
+             [[route]]\nname = \"all\"\nrespond = {{ status = 404 }}\n",
+            path.display()
+        );
+        fs::write(&file, text).unwrap();
+    };
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    with("");
+    let mut program = Program::with(&file);
+    assert_eq!(mode(), 0o660);
+    with("backlog = 16\nunix_mode = \"0600\"\nipv6_only = true\n");
+    program.signal(Signal::HUP);
+    program.line_with("\"reloaded\"");
+    assert_eq!(mode(), 0o600);
+    let lines = &program.log.read;
+    let warnings: Vec<_> = lines.iter().filter(|line| line.contains("WARN")).collect();
+    let [warning] = *warnings else { panic!("not one warning: {lines:#?}") };
+    assert!(warning.contains("\"listener\":\"web\""), "{warning}");
+    assert!(warning.contains("ipv6_only takes effect at the next start"), "{warning}");
+    let mut client = TcpStream::connect(program.address).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    assert!(rest(&mut client).starts_with(b"HTTP/1.1 404 "));
+    program.signal(Signal::TERM);
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(!path.exists(), "the socket is still there");
+}
+
+/// Who hears that it is there may end it at once.
+#[test]
+fn signals_are_heard_before_it_says_that_it_listens() {
+    let (_listener, backend) = listen();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify.sock");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(DEADLINE)).unwrap();
+    // The manager has so much to read that the program waits to tell it that it is ready.
+    let other = UnixDatagram::unbound().unwrap();
+    other.set_nonblocking(true).unwrap();
+    let waiting = (0..).take_while(|_| other.send_to(b"X", &path).is_ok()).count();
+    let backend = format!("ws://{backend}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hybridge"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--backend", &backend])
+        .env("NOTIFY_SOCKET", &path);
+    let mut program = Program::start(command);
+    program.signal(Signal::TERM);
+    for _ in 0..waiting {
+        manager.recv(&mut [0]).unwrap();
+    }
+    for due in ["READY=1\n", "STOPPING=1\n"] {
+        let mut message = [0; 64];
+        let length = manager.recv(&mut message).unwrap();
+        assert_eq!(str::from_utf8(&message[..length]).unwrap(), due);
+    }
+    assert_eq!(program.wait().code(), Some(0));
 }
 
 /// What a unit of `Type=notify` with `WatchdogSec=` hears (`sd_notify(3)`).

@@ -9,6 +9,7 @@ use crate::server::control::Control;
 use crate::telemetry::{Telemetry, notify};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// Reads one file again, for one server.
 #[derive(Debug, Clone)]
@@ -18,19 +19,32 @@ pub(super) struct Reloading {
     format: Option<LogFormat>,
     control: Control,
     telemetry: Arc<Telemetry>,
+    /// Whose turn it is: of two reloads the one that has read the file last is to be taken last.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Reloading {
     pub(super) fn new(file: &Path, format: Option<LogFormat>, server: &Server) -> Self {
         let telemetry = Arc::clone(server.telemetry());
-        Self { file: file.to_owned(), format, control: server.control(), telemetry }
+        let (control, turn) = (server.control(), Arc::default());
+        Self { file: file.to_owned(), format, control, telemetry, turn }
     }
 
-    /// Has the server take the file as it is now, and tells everybody how that went.
+    /// Has the server take the file as it is now, and tells everybody how that went. What has begun
+    /// goes on to its end, be it that nobody waits for it any more.
     ///
     /// # Errors
     /// With what is wrong, for a person; the server goes on as before then.
     pub(super) async fn reload(&self) -> Result<String, String> {
+        let (this, turn) = (self.clone(), Arc::clone(&self.turn).lock_owned().await);
+        let reloading = tokio::spawn(async move {
+            let _turn = turn;
+            this.reload_now().await
+        });
+        reloading.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    async fn reload_now(&self) -> Result<String, String> {
         notify::reloading();
         let outcome = self.take().await;
         notify::ready();
@@ -55,5 +69,36 @@ impl Reloading {
             tracing::warn!("{warning}");
         }
         self.control.reload(settings).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::poll;
+    use prometheus_client::registry::Registry;
+
+    #[tokio::test]
+    async fn goes_on_when_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hybridge.toml");
+        let text = "[[listener]]\nname = \"main\"\naddress = [\"127.0.0.1:0\"]\n\n\
+                    [[route]]\nname = \"main\"\nrespond = { status = 404 }\n\n\
+                    [access_log]\nenabled = false\n";
+        std::fs::write(&file, text).unwrap();
+        let server = Server::bind(Settings::load(&file).unwrap().settings).await.unwrap();
+        let reloading = Reloading::new(&file, None, &server);
+        let mut asked = Box::pin(reloading.reload());
+        assert!(poll!(&mut asked).is_pending(), "nobody serves yet");
+        drop(asked);
+        let telemetry = Arc::clone(server.telemetry());
+        let (leave, left) = tokio::sync::oneshot::channel::<()>();
+        let serving = tokio::spawn(server.run(async { drop(left.await) }));
+        // One that comes later has its turn behind it.
+        reloading.reload().await.unwrap();
+        let metrics = telemetry.metrics(&Registry::default()).unwrap();
+        assert!(metrics.contains("hybridge_config_reloads_total{result=\"ok\"} 2\n"), "{metrics}");
+        drop(leave);
+        serving.await.unwrap().unwrap();
     }
 }

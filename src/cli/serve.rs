@@ -149,8 +149,26 @@ async fn serve(
             async move { reloading.reload().await }
         }));
     }
-    // Before anybody can know that we are there: unheard, a signal would end the process.
     let obeying = obey(&server, reloading)?;
+    let serving = until_stopped(|order| {
+        // Not before all signals are heard: unheard, one would end the process.
+        tell_all(&server);
+        server.run(async {
+            order.await;
+            notify::stopping();
+        })
+    });
+    tokio::select! {
+        // In this order: systemd is to hear first that we are ready.
+        biased;
+        result = serving => result,
+        never = obeying => match never {},
+        never = notify::stay_alive() => match never {},
+    }
+}
+
+/// Lets everybody know that the server is there.
+fn tell_all(server: &Server) {
     for (listener, address) in server.listening() {
         tracing::info!(%address, listener, "listening");
     }
@@ -158,17 +176,6 @@ async fn serve(
         tracing::info!(%address, "admin listening");
     }
     notify::ready();
-    let serving = until_stopped(|order| {
-        server.run(async {
-            order.await;
-            notify::stopping();
-        })
-    });
-    tokio::select! {
-        result = serving => result,
-        never = obeying => match never {},
-        never = notify::stay_alive() => match never {},
-    }
 }
 
 fn settings(args: &OneLine) -> Settings {

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 /// The order to end.
 pub(super) type Order = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Runs what ends in order once it is told to.
+/// Runs what ends in order once it is told to. When it is started, both signals are heard.
 ///
 /// # Errors
 /// With what it ends with, or when the system does not let us listen for signals.

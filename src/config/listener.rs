@@ -77,13 +77,6 @@ impl Default for Listener {
 }
 
 impl Listener {
-    /// Whether a socket that was bound for one can serve for the other.
-    pub fn binds_like(&self, other: &Self) -> bool {
-        let options =
-            |listener: &Self| (listener.ipv6_only, listener.backlog, listener.unix_mode.clone());
-        options(self) == options(other)
-    }
-
     /// Whether a peer is a front proxy that is believed; one on a Unix socket has no address.
     pub fn trusts(&self, address: Option<IpAddr>) -> bool {
         match address {

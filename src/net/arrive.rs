@@ -133,10 +133,10 @@ impl Listener {
             hop.secure = secure;
             if let Some(ends) = ends {
                 (hop.peer, hop.local) = (ends.source, ends.destination);
-                // What the front passes on is the word of whom it brings.
-                hop.trusted = self.settings.trusts(hop.peer.ip());
                 address = hop.peer.ip();
             }
+            // What the front passes on is the word of whom it brings, be it nobody.
+            hop.trusted = ends.is_some() && self.settings.trusts(hop.peer.ip());
         }
         let now = Instant::now().into_std();
         Ok(self.admission.admit(&self.settings, address, place, now)?)

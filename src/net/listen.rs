@@ -2,11 +2,13 @@
 
 use super::Peer;
 use super::activation::{self, Inherited};
+use super::options::keep_alive_by_default;
 use super::stream::Conduit;
 use super::unix::{self, SocketFile};
 use crate::config::listener::Listener as Settings;
 use crate::config::values::Address;
 use anyhow::{Context, anyhow};
+use rustix::net::sockopt;
 use socket2::{Domain, Protocol, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -29,7 +31,7 @@ enum Kind {
     Unix {
         listener: UnixListener,
         /// What is removed in the end; the file of a socket of systemd is not ours.
-        _file: Option<SocketFile>,
+        file: Option<SocketFile>,
     },
 }
 
@@ -65,6 +67,52 @@ impl Socket {
         }
     }
 
+    /// Goes on with other settings of its listener, as far as a bound socket can, and warns of the
+    /// rest. A socket of systemd is as its unit has it.
+    pub(crate) fn adopt(&self, settings: &Settings, before: &Settings) {
+        if matches!(self.address, Address::Systemd(_)) {
+            return;
+        }
+        let (listener, address) = (&*settings.name, &self.address);
+        if settings.backlog != before.backlog
+            && let Err(error) = self.listen_again(backlog(settings))
+        {
+            tracing::warn!(%address, listener, %error, "backlog takes effect at the next start");
+        }
+        match &self.kind {
+            Kind::Tcp(tcp) => {
+                // Of the socket itself: a reload before this one may have warned already.
+                let only = sockopt::ipv6_v6only(tcp).unwrap_or(settings.ipv6_only);
+                if only != settings.ipv6_only && self.is_of_all_ipv6() {
+                    tracing::warn!(%address, listener, "ipv6_only takes effect at the next start");
+                }
+            }
+            Kind::Unix { file, .. } => {
+                if settings.unix_mode != before.unix_mode
+                    && let Some(Err(error)) =
+                        file.as_ref().map(|file| file.set_mode(&settings.unix_mode))
+                {
+                    tracing::warn!(%address, listener, "unix_mode stays as it is: {error:#}");
+                }
+            }
+        }
+    }
+
+    /// Whether it is for all addresses of IPv6, which may have those of IPv4 with them; the system
+    /// takes any other for IPv6 only.
+    fn is_of_all_ipv6(&self) -> bool {
+        matches!(self.address, Address::Tcp(SocketAddr::V6(tcp)) if tcp.ip().is_unspecified())
+    }
+
+    /// Has the system hold another number of connections: a socket that listens may be told again
+    /// (listen(2)).
+    fn listen_again(&self, backlog: i32) -> rustix::io::Result<()> {
+        match &self.kind {
+            Kind::Tcp(listener) => rustix::net::listen(listener, backlog),
+            Kind::Unix { listener, .. } => rustix::net::listen(listener, backlog),
+        }
+    }
+
     /// The next client, whatever comes between.
     pub(crate) async fn accept(&self) -> Accepted {
         loop {
@@ -93,33 +141,37 @@ impl Accepted {
 }
 
 fn kinds(address: &Address, settings: &Settings) -> anyhow::Result<Vec<Kind>> {
-    let backlog = i32::try_from(settings.backlog.get()).unwrap_or(i32::MAX);
     match address {
         Address::Tcp(tcp) => {
-            let socket = tcp_socket(*tcp, settings.ipv6_only, backlog);
+            let socket = tcp_socket(*tcp, settings.ipv6_only, backlog(settings));
             let listener = socket.and_then(|socket| TcpListener::from_std(socket.into()));
             Ok(vec![Kind::Tcp(listener.map_err(|error| explained(&error))?)])
         }
         Address::Unix(path) => {
-            let (listener, file) = unix::listen(path, &settings.unix_mode, backlog)?;
+            let (listener, file) = unix::listen(path, &settings.unix_mode, backlog(settings))?;
             let listener = UnixListener::from_std(listener)?;
-            Ok(vec![Kind::Unix { listener, _file: Some(file) }])
+            Ok(vec![Kind::Unix { listener, file: Some(file) }])
         }
         Address::Systemd(name) => {
             let inherited = activation::sockets(name)?.into_iter().map(|socket| match socket {
                 Inherited::Tcp(listener) => {
+                    keep_alive_by_default(&listener)?;
                     listener.set_nonblocking(true)?;
                     TcpListener::from_std(listener).map(Kind::Tcp)
                 }
                 Inherited::Unix(listener) => {
                     listener.set_nonblocking(true)?;
                     UnixListener::from_std(listener)
-                        .map(|listener| Kind::Unix { listener, _file: None })
+                        .map(|listener| Kind::Unix { listener, file: None })
                 }
             });
             Ok(inherited.collect::<io::Result<_>>()?)
         }
     }
+}
+
+fn backlog(settings: &Settings) -> i32 {
+    i32::try_from(settings.backlog.get()).unwrap_or(i32::MAX)
 }
 
 fn tcp_socket(address: SocketAddr, ipv6_only: bool, backlog: i32) -> io::Result<socket2::Socket> {
@@ -131,6 +183,7 @@ fn tcp_socket(address: SocketAddr, ipv6_only: bool, backlog: i32) -> io::Result<
     }
     // A restart must not wait for the connections of before to be forgotten.
     socket.set_reuse_address(true)?;
+    keep_alive_by_default(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(backlog)?;
     socket.set_nonblocking(true)?;
@@ -164,5 +217,54 @@ async fn pause_after(error: &io::Error) {
     if error.kind() != io::ErrorKind::ConnectionAborted {
         tracing::warn!(%error, "cannot accept");
         tokio::time::sleep(OUT_OF_RESOURCES).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::route::KeepaliveTable;
+    use std::num::NonZeroU32;
+
+    #[tokio::test]
+    async fn clients_are_asked_whether_they_are_there() {
+        let any = "127.0.0.1:0".parse().unwrap();
+        let socket = Socket::bind(&any, &Settings::default()).unwrap().remove(0);
+        let _client = TcpStream::connect(socket.local_addr().unwrap()).await.unwrap();
+        let Conduit::Tcp(accepted) = socket.accept().await.into_conduit() else { unreachable!() };
+        assert!(sockopt::socket_keepalive(&accepted).unwrap());
+        let silence = KeepaliveTable::default().tcp.0;
+        assert_eq!(sockopt::tcp_keepidle(&accepted).unwrap(), silence);
+    }
+
+    /// How many more can connect before the system has them wait.
+    fn held(address: &socket2::SockAddr, clients: &mut Vec<socket2::Socket>) -> usize {
+        let before = clients.len();
+        loop {
+            let client = socket2::Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            client.set_nonblocking(true).unwrap();
+            match client.connect(address) {
+                Ok(()) => clients.push(client),
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::WouldBlock, "{error}");
+                    return clients.len() - before;
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_backlog_of_a_bound_socket_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sock");
+        let backlog = |backlog| Settings {
+            backlog: NonZeroU32::new(backlog).unwrap(),
+            ..Settings::default()
+        };
+        let socket = Socket::bind(&Address::Unix(path.clone()), &backlog(1)).unwrap().remove(0);
+        let (address, mut clients) = (socket2::SockAddr::unix(&path).unwrap(), Vec::new());
+        assert!(held(&address, &mut clients) > 0);
+        socket.adopt(&backlog(8), &backlog(1));
+        assert_eq!(held(&address, &mut clients), 7);
     }
 }

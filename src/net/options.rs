@@ -4,7 +4,7 @@ use super::stream::Conduit;
 use crate::config::route::KeepaliveTable;
 use rustix::net::sockopt;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 /// How often a silent peer's system is asked until it is taken for dead.
@@ -13,22 +13,17 @@ const PROBES: u32 = 3;
 /// The longest time that the system takes, in seconds (Linux: `MAX_TCP_KEEPIDLE`).
 const LONGEST: u64 = 32_767;
 
-/// Has the system end a connection whose peer is gone: one that is silent and does not answer when
-/// its system is asked (TCP keep-alive), and one that does not acknowledge what it is sent (TCP user
-/// timeout, RFC 5482). Zero leaves an option as the system has it. A Unix socket needs neither.
+/// Has the system end a session's connection whose peer is gone: one that is silent and does not
+/// answer when its system is asked (TCP keep-alive), and one that does not acknowledge what it is
+/// sent (TCP user timeout, RFC 5482). Zero is never to ask, and the timeout of the system. A Unix
+/// socket needs neither.
 ///
 /// # Errors
 /// When the system refuses an option.
 pub(crate) fn find_the_dead(conduit: &Conduit, settings: &KeepaliveTable) -> io::Result<()> {
     let Conduit::Tcp(stream) = conduit else { return Ok(()) };
     let socket = stream.as_fd();
-    if !settings.tcp.0.is_zero() {
-        // All questions together take as long again as the silence before.
-        sockopt::set_tcp_keepidle(socket, whole_seconds(settings.tcp.0))?;
-        sockopt::set_tcp_keepintvl(socket, whole_seconds(settings.tcp.0 / PROBES))?;
-        sockopt::set_tcp_keepcnt(socket, PROBES)?;
-        sockopt::set_socket_keepalive(socket, true)?;
-    }
+    keep_alive(socket, settings.tcp.0)?;
     #[cfg(target_os = "linux")]
     if !settings.tcp_user_timeout.0.is_zero() {
         let millis = settings.tcp_user_timeout.0.as_millis();
@@ -36,6 +31,27 @@ pub(crate) fn find_the_dead(conduit: &Conduit, settings: &KeepaliveTable) -> io:
         let millis = millis.clamp(1, i32::MAX.unsigned_abs().into());
         sockopt::set_tcp_user_timeout(socket, u32::try_from(millis).unwrap_or(u32::MAX))?;
     }
+    Ok(())
+}
+
+/// Has the system ask whether a peer is there, on a connection that is no session yet and may never
+/// be one, by the default of the routes. What a socket accepts has the options of that socket
+/// (Linux).
+///
+/// # Errors
+/// When the system refuses an option.
+pub(crate) fn keep_alive_by_default(socket: impl AsFd) -> io::Result<()> {
+    keep_alive(socket.as_fd(), KeepaliveTable::default().tcp.0)
+}
+
+fn keep_alive(socket: BorrowedFd<'_>, silence: Duration) -> io::Result<()> {
+    if !silence.is_zero() {
+        // All questions together take as long again as the silence before.
+        sockopt::set_tcp_keepidle(socket, whole_seconds(silence))?;
+        sockopt::set_tcp_keepintvl(socket, whole_seconds(silence / PROBES))?;
+        sockopt::set_tcp_keepcnt(socket, PROBES)?;
+    }
+    sockopt::set_socket_keepalive(socket, !silence.is_zero())?;
     Ok(())
 }
 
@@ -79,10 +95,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn zero_leaves_the_defaults_of_the_system() {
+    async fn zero_asks_nobody() {
         let conduit = conduit().await;
-        find_the_dead(&conduit, &table(Duration::ZERO, Duration::ZERO)).unwrap();
         let Conduit::Tcp(socket) = &conduit else { unreachable!() };
+        keep_alive_by_default(socket).unwrap();
+        assert!(sockopt::socket_keepalive(socket).unwrap());
+        find_the_dead(&conduit, &table(Duration::ZERO, Duration::ZERO)).unwrap();
         assert!(!sockopt::socket_keepalive(socket).unwrap());
         #[cfg(target_os = "linux")]
         assert_eq!(sockopt::tcp_user_timeout(socket).unwrap(), 0);

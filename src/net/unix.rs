@@ -26,7 +26,7 @@ pub(super) fn listen(
     mode: &str,
     backlog: i32,
 ) -> anyhow::Result<(UnixListener, SocketFile)> {
-    let mode = parse_mode(mode)?;
+    let permissions = permissions(mode)?;
     let address = SockAddr::unix(path).context("the path is too long for a socket")?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     if let Err(error) = socket.bind(&address) {
@@ -38,7 +38,7 @@ pub(super) fn listen(
     }
     // Nobody can connect before it listens, so that the mode is never wider than it should be.
     let file = SocketFile { path: path.to_owned(), identity: identity(&path.symlink_metadata()?) };
-    fs::set_permissions(path, Permissions::from_mode(mode)).context("cannot set its mode")?;
+    fs::set_permissions(path, permissions).context("cannot set its mode")?;
     socket.listen(backlog)?;
     socket.set_nonblocking(true)?;
     Ok((socket.into(), file))
@@ -63,9 +63,9 @@ fn make_way(path: &Path, address: &SockAddr) -> anyhow::Result<()> {
     fs::remove_file(path).context("cannot remove a socket that nobody listens on")
 }
 
-fn parse_mode(mode: &str) -> anyhow::Result<u32> {
+fn permissions(mode: &str) -> anyhow::Result<Permissions> {
     match u32::from_str_radix(mode, 8) {
-        Ok(mode) if mode <= 0o777 => Ok(mode),
+        Ok(mode) if mode <= 0o777 => Ok(Permissions::from_mode(mode)),
         _ => bail!("unix_mode: write a mode in octal, like \"0660\""),
     }
 }
@@ -74,11 +74,29 @@ fn identity(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }
 
+impl SocketFile {
+    /// Gives it another mode.
+    ///
+    /// # Errors
+    /// When that is no mode, or the file is not ours any more.
+    pub(super) fn set_mode(&self, mode: &str) -> anyhow::Result<()> {
+        let permissions = permissions(mode)?;
+        if !self.is_ours() {
+            bail!("the file of the socket is gone");
+        }
+        fs::set_permissions(&self.path, permissions).context("cannot set its mode")
+    }
+
+    fn is_ours(&self) -> bool {
+        self.path.symlink_metadata().is_ok_and(|found| identity(&found) == self.identity)
+    }
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours =
-            self.path.symlink_metadata().is_ok_and(|found| identity(&found) == self.identity);
-        if ours && let Err(error) = fs::remove_file(&self.path) {
+        if self.is_ours()
+            && let Err(error) = fs::remove_file(&self.path)
+        {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket");
         }
     }

@@ -50,7 +50,7 @@ impl Sockets {
             let before = before.into_iter().find(|before| before.settings.name == settings.name);
             let listener = Arc::new(Listener::new(settings.clone(), before.as_deref())?);
             for address in &settings.address {
-                if self.0.iter().any(|kept| kept.serves(address, &listener)) {
+                if self.0.iter().any(|kept| kept.address == *address) {
                     plan.kept.push((address.clone(), Arc::clone(&listener)));
                     continue;
                 }
@@ -70,11 +70,10 @@ impl Sockets {
     /// Does as planned: what is wanted no more is closed.
     pub(super) fn follow(&mut self, plan: Plan) {
         self.0.retain(|listening| {
-            let wanted =
-                |(address, listener): &&(_, Arc<Listener>)| listening.serves(address, listener);
-            match plan.kept.iter().find(wanted) {
+            match plan.kept.iter().find(|(address, _)| *address == listening.address) {
                 Some((_, listener)) => {
-                    listening.listener.send_replace(Arc::clone(listener));
+                    let before = listening.listener.send_replace(Arc::clone(listener));
+                    listening.socket.adopt(&listener.settings, &before.settings);
                     true
                 }
                 None => {
@@ -106,13 +105,6 @@ impl Sockets {
             (listening.listener.borrow().settings.name.clone(), listening.socket.address())
         };
         self.0.iter().map(each)
-    }
-}
-
-impl Listening {
-    /// Whether the socket can be that of an address of this listener.
-    fn serves(&self, address: &Address, listener: &Listener) -> bool {
-        self.address == *address && self.listener.borrow().settings.binds_like(&listener.settings)
     }
 }
 

@@ -247,16 +247,16 @@ async fn end(
     door.workers.iter().for_each(Handle::leave);
     // The threads end when the last handle is gone, which the openings that go on hold.
     drop(door);
-    let joined = tokio::task::spawn_blocking(move || {
+    let joined = tokio::task::spawn_blocking(|| {
         // Each is waited for, whatever the one before it says.
-        let ends: Vec<_> = threads.into_iter().map(join).collect();
-        // What they had to tell is with the writer now.
-        telemetry.access.close();
-        ends.into_iter().collect()
+        threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect()
     });
     // The sessions keep the deadline themselves; this is for what has none, such as a thread that
     // hangs.
-    match timeout(deadline + Duration::from_secs(2), joined).await {
+    let joined = timeout(deadline + Duration::from_secs(2), joined).await;
+    // What they had to tell is with the writer now. One that hangs costs nobody else's lines.
+    tokio::task::spawn_blocking(move || telemetry.access.close()).await.ok();
+    match joined {
         Ok(joined) => joined.context("cannot wait for the workers")?,
         Err(_) => {
             let left: usize = bells.iter().map(|bell| bell.load()).sum();

@@ -1,16 +1,20 @@
 //! The access log: lines go through a bounded channel to a thread that alone writes, so that no
-//! session ever waits for a disk. What does not fit is dropped and counted.
+//! session ever waits for a disk. What does not fit is dropped and counted. A line goes where lines
+//! went when it was told, so that none is lost when that changes.
 
 use super::line::Line;
-use crate::config::operation::{AccessLog, LogFormat};
+use crate::config::operation::AccessLog;
 use anyhow::Context;
+use rustix::io::ioctl_fionbio;
+use rustix::pipe::PipeFlags;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write, stdout};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 /// How many lines wait for the disk at most: some megabytes, and as many as there are when a
@@ -43,7 +47,7 @@ pub(crate) struct Output {
 /// What the writer is told.
 #[derive(Debug)]
 enum Order {
-    Write(Box<Line>),
+    Write(Box<Line>, Arc<Output>),
     /// To look at its desk.
     Look,
 }
@@ -51,11 +55,8 @@ enum Order {
 /// What the writer and those who write to it share.
 #[derive(Debug)]
 struct Desk {
-    /// What the writer is to write to from now on.
-    next: Mutex<Option<Output>>,
-    /// The settings of the newest output.
-    settings: Mutex<AccessLog>,
-    enabled: AtomicBool,
+    /// Where new lines go.
+    output: RwLock<Arc<Output>>,
     /// Whether the writer is to end once there is no line left.
     ending: AtomicBool,
     /// How many lines were lost.
@@ -74,8 +75,7 @@ impl Output {
             _ if !settings.enabled => None,
             // Not by way of `Stdout`, which would write each line by itself.
             None => Some(stdout().as_fd().try_clone_to_owned().map(File::from)),
-            // Addresses of people are in it; who may read it beside us is for the operator to say.
-            Some(path) => Some(OpenOptions::new().append(true).create(true).mode(0o640).open(path)),
+            Some(path) => Some(open(path)),
         };
         let file = file.transpose().with_context(|| match &settings.file {
             Some(path) => format!("cannot open the access log {}", path.display()),
@@ -83,6 +83,18 @@ impl Output {
         })?;
         Ok(Self { settings: settings.clone(), file })
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    // Addresses of people are in it; who may read it beside us is for the operator to say.
+    options.append(true).create(true).mode(0o640);
+    // A pipe that nobody reads is a fault: to wait for a reader would be to hang.
+    let nonblocking = i32::try_from(PipeFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let file = options.custom_flags(nonblocking).open(path)?;
+    // It is the writer that waits, for a reader that is slow.
+    ioctl_fionbio(&file, false)?;
+    Ok(file)
 }
 
 impl Access {
@@ -93,17 +105,15 @@ impl Access {
     pub(super) fn start(output: Output) -> anyhow::Result<Self> {
         let (lines, orders) = sync_channel(WAITING);
         let (end, ended) = sync_channel(1);
+        let output = Arc::new(output);
         let desk = Arc::new(Desk {
-            next: Mutex::new(None),
-            settings: Mutex::new(output.settings.clone()),
-            enabled: AtomicBool::new(output.file.is_some()),
+            output: RwLock::new(Arc::clone(&output)),
             ending: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
             dropping: AtomicBool::new(false),
         });
         let writer = Writer {
-            format: output.settings.format,
-            file: output.file,
+            output,
             gathered: Vec::new(),
             lines: 0,
             torn: false,
@@ -123,29 +133,27 @@ impl Access {
 
     /// Whether lines are written at all.
     pub(super) fn is_enabled(&self) -> bool {
-        self.desk.enabled.load(Ordering::Relaxed)
+        self.desk.output().file.is_some()
     }
 
     /// Writes a line, or drops it where the disk is too far behind.
     pub(super) fn write(&self, line: Line) {
-        if self.lines.try_send(Order::Write(Box::new(line))).is_err() {
+        if self.lines.try_send(Order::Write(Box::new(line), self.desk.output())).is_err() {
             self.desk.drop_lines(1, "it is too slow");
         }
     }
 
-    /// Writes to another output from now on.
+    /// Writes new lines to another output from now on.
     pub(crate) fn switch(&self, output: Output) {
-        self.desk.enabled.store(output.file.is_some(), Ordering::Relaxed);
-        lock(&self.desk.settings).clone_from(&output.settings);
-        *lock(&self.desk.next) = Some(output);
+        *self.desk.output.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(output);
+        // It may have no more lines to write for a long time, and is to let go of the old one.
         self.nudge();
     }
 
     /// Opens the file again, which somebody has moved away; goes on with the old one where that
     /// fails.
     pub(crate) fn reopen(&self) {
-        let settings = lock(&self.desk.settings).clone();
-        match Output::open(&settings) {
+        match Output::open(&self.desk.output().settings) {
             Ok(output) => {
                 self.switch(output);
                 tracing::info!("access log opened again");
@@ -158,7 +166,8 @@ impl Access {
     pub(crate) fn close(&self) {
         self.desk.ending.store(true, Ordering::Release);
         self.nudge();
-        if lock(&self.ended).recv_timeout(PARTING).is_err() {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(PARTING).is_err() {
             tracing::warn!("access log not written to its end");
         }
     }
@@ -175,6 +184,10 @@ impl Access {
 }
 
 impl Desk {
+    fn output(&self) -> Arc<Output> {
+        Arc::clone(&self.output.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn drop_lines(&self, lines: u64, reason: impl std::fmt::Display) {
         self.dropped.fetch_add(lines, Ordering::Relaxed);
         if !self.dropping.swap(true, Ordering::Relaxed) {
@@ -186,9 +199,9 @@ impl Desk {
 /// The thread that writes.
 #[derive(Debug)]
 struct Writer {
-    format: LogFormat,
-    file: Option<File>,
-    /// Lines on their way to the file, and how many they are.
+    /// Where the last line went.
+    output: Arc<Output>,
+    /// Lines on their way there, and how many they are.
     gathered: Vec<u8>,
     lines: u64,
     /// Whether the file may end inside a line.
@@ -208,7 +221,6 @@ impl Writer {
                 self.follow(order);
                 if self.gathered.len() >= GATHERED {
                     self.flush();
-                    self.look();
                 }
             }
             self.flush();
@@ -229,29 +241,32 @@ impl Writer {
 
     fn follow(&mut self, order: Order) {
         match order {
-            Order::Write(line) if self.file.is_some() => {
-                line.write(self.format, &mut self.gathered);
-                self.lines += 1;
+            Order::Write(line, output) => {
+                self.turn_to(output);
+                if self.output.file.is_some() {
+                    line.write(self.output.settings.format, &mut self.gathered);
+                    self.lines += 1;
+                }
             }
-            Order::Write(_) => {}
-            // What came before it belongs to the old output.
-            Order::Look => {
-                self.flush();
-                self.look();
-            }
+            // There is nothing to do but what follows each order.
+            Order::Look => {}
         }
     }
 
-    /// Takes what lies on the desk.
+    /// Lets go of an output that gets no more lines.
     fn look(&mut self) {
-        let next = lock(&self.desk.next).take();
-        if let Some(Output { settings, file }) = next {
-            (self.file, self.format, self.torn) = (file, settings.format, false);
+        self.turn_to(self.desk.output());
+    }
+
+    fn turn_to(&mut self, output: Arc<Output>) {
+        if !Arc::ptr_eq(&self.output, &output) {
+            self.flush();
+            (self.output, self.torn, self.failing) = (output, false, false);
         }
     }
 
     fn flush(&mut self) {
-        if let Some(file) = &mut self.file
+        if let Some(file) = &self.output.file
             && !self.gathered.is_empty()
         {
             let written = write(file, self.torn, &self.gathered);
@@ -266,15 +281,11 @@ impl Writer {
     }
 }
 
-fn write(file: &mut File, torn: bool, lines: &[u8]) -> io::Result<()> {
+fn write(mut file: &File, torn: bool, lines: &[u8]) -> io::Result<()> {
     if torn {
         file.write_all(b"\n")?;
     }
     file.write_all(lines)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -285,6 +296,8 @@ mod tests {
     use rustix::pipe::pipe;
     use std::fs;
     use std::io::{BufRead, BufReader, Read};
+    use std::process::Command;
+    use std::thread;
     use std::time::SystemTime;
 
     fn line(reason: &str) -> Line {
@@ -310,7 +323,7 @@ mod tests {
         let dropped = access.dropped();
         assert!(dropped > 0, "all of {sent} lines fit");
         // All others arrive, in order.
-        let reading = std::thread::spawn(move || {
+        let reading = thread::spawn(move || {
             let lines = BufReader::new(reader).lines().map(Result::unwrap);
             let numbers = lines.map(|line| line.split("reason=").nth(1).unwrap().parse().unwrap());
             numbers.collect::<Vec<u64>>()
@@ -336,6 +349,23 @@ mod tests {
     }
 
     #[test]
+    fn lines_before_a_switch_go_where_lines_went_then() {
+        let (mut reader, output) = into_pipe();
+        let access = Access::start(output).unwrap();
+        // More than a pipe takes and than is gathered: most of them wait when it is switched off.
+        let sent = 4000;
+        (0..sent).for_each(|number| access.write(line(&number.to_string())));
+        access.switch(Output::open(&AccessLog { enabled: false, ..AccessLog::default() }).unwrap());
+        assert!(!access.is_enabled());
+        // The old output ends when the writer has let go of it.
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        let reasons = text.lines().map(|line| line.split("reason=").nth(1).unwrap().to_owned());
+        assert!(reasons.eq((0..sent).map(|number| number.to_string())), "lines are missing");
+        assert_eq!(access.dropped(), 0);
+    }
+
+    #[test]
     fn lines_that_cannot_be_written_are_counted_and_the_next_begins_anew() {
         // "always full": every write to it fails (full(4)).
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -349,10 +379,32 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("access.log");
         fs::write(&path, "2010-").unwrap();
-        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
-        write(&mut file, true, b"whole\n").unwrap();
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        write(&file, true, b"whole\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "2010-\nwhole\n");
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let settings = AccessLog { file: Some(path.clone()), ..AccessLog::default() };
+        Output::open(&settings).unwrap_err();
+        // With a reader it is written to like a file: a line that does not fit waits.
+        let reading = thread::spawn(move || fs::read_to_string(path).unwrap());
+        let output = loop {
+            if let Ok(output) = Output::open(&settings) {
+                break output;
+            }
+        };
+        let access = Access::start(output).unwrap();
+        (0..4000).for_each(|_| access.write(line("x")));
+        access.close();
+        assert_eq!(access.dropped(), 0);
+        drop(access);
+        assert_eq!(reading.join().unwrap().lines().count(), 4000);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::resolve::Place;
 use super::tls;
 use crate::config::backend::{Backend, ProxyVersion};
 use crate::config::server_url::ServerUrl;
+use crate::net::options::keep_alive_by_default;
 use crate::net::stream::{Conduit, Stream};
 use anyhow::Context;
 use std::fmt;
@@ -80,7 +81,9 @@ impl Way {
             Target::Network(place) => {
                 let unresolved = |error| NoBackend::Unresolved { host: place.host.clone(), error };
                 let addresses = place.addresses().await.map_err(unresolved)?;
-                Conduit::Tcp(self.first_of(&addresses).await?)
+                let stream = self.first_of(&addresses).await?;
+                keep_alive_by_default(&stream).map_err(NoBackend::Connect)?;
+                Conduit::Tcp(stream)
             }
         };
         conduit.set_nodelay().map_err(NoBackend::Connect)?;
@@ -114,5 +117,22 @@ impl Way {
 impl fmt::Debug for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Way").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::sockopt;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_server_is_asked_whether_it_is_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let way = Way::new(&url, &Backend::default(), None).unwrap();
+        let stream = way.connect(None).await.unwrap();
+        let Conduit::Tcp(socket) = stream.conduit() else { unreachable!() };
+        assert!(sockopt::socket_keepalive(socket).unwrap());
     }
 }

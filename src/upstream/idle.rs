@@ -74,7 +74,8 @@ impl Pool {
         if !fresh && let Some(Kept { sender, task, .. }) = lease.member().idle.take() {
             return Ok(Line { sender, task, lease, kept: true, spent: false });
         }
-        let (stream, lease) = self.reach(lease, seeker, Instant::now() + Duration::from_hours(1)).await?;
+        let (stream, lease) =
+            self.reach(lease, seeker, Instant::now() + Duration::from_hours(1)).await?;
         Line::start(stream, lease, head).await
     }
 }

@@ -228,6 +228,8 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::task::yield_now;
 
+    const LONG: Duration = Duration::from_mins(5);
+
     async fn listen() -> (TcpListener, Backend) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("ws://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -240,9 +242,9 @@ mod tests {
     }
 
     async fn connect(pool: &Pool) -> (Stream, Lease) {
-        let (headers, none) = (Vec::new(), None);
+        let headers = Vec::new();
         let lease = pool.lease(&seeker(&headers)).await.unwrap();
-        pool.reach(lease, &seeker(&headers), none).await.unwrap()
+        pool.reach(lease, &seeker(&headers), Instant::now() + LONG).await.unwrap()
     }
 
     #[tokio::test]

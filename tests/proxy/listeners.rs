@@ -10,6 +10,7 @@ use hybridge::config::listener::FlashPolicy;
 use hybridge::config::values::Address;
 use hybridge::server::Server;
 use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::sockopt::socket_keepalive;
 use std::fs;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -193,6 +194,8 @@ fn sockets_of_systemd() {
     let said = String::from_utf8_lossy(&child.stdout);
     let errors = String::from_utf8_lossy(&child.stderr);
     assert!(child.status.success() && said.contains("1 passed"), "{said}\n{errors}");
+    // The socket is one and the same: what it accepts is asked whether it is there.
+    assert!(socket_keepalive(&one).unwrap());
 }
 
 /// In the program that was activated.

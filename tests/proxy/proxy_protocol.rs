@@ -122,6 +122,22 @@ async fn the_front_proxy_itself() {
     .await;
 }
 
+/// Who comes behind a header that names nobody can name nobody else.
+#[tokio::test]
+async fn a_front_that_brings_nobody_vouches_for_nobody() {
+    within("a forged field behind UNKNOWN", async {
+        let stage = Stage::with(Kind::Rfc6455, |s| trusting(s, "127.0.0.1")).await;
+        let request = String::from_utf8(hybi::request(Kind::Rfc6455, &Offer::default())).unwrap();
+        let forged = request.replacen("\r\n", "\r\nX-Forwarded-For: 192.0.2.9\r\n", 1);
+        let mut wire = Wire::connect(stage.proxy.address).await;
+        wire.write(["PROXY UNKNOWN\r\n", &forged].concat()).await;
+        let heard = Head::read(&mut Wire::accept(&stage.listener).await).await;
+        assert_eq!(heard.exact("X-Forwarded-For"), "127.0.0.1");
+        stage.stop().await;
+    })
+    .await;
+}
+
 /// The location that a Hixie client is told tells whether it came by TLS.
 #[tokio::test]
 async fn by_tls_to_the_front_proxy() {
