@@ -32,6 +32,14 @@ impl Conduit {
         }
     }
 
+    /// Waits until the system has room for bytes again.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+            Self::Unix(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
     /// Waits for bytes, and copies them without taking them.
     pub(super) async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         const READABLE: Interest = Interest::READABLE;

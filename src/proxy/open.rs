@@ -24,6 +24,7 @@ use crate::upstream::{Lease, Seeker};
 use crate::watch::{ConnectionId, Watched, Watcher};
 use crate::wire::head;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -130,9 +131,6 @@ pub(crate) async fn open(
         present,
     };
     client.watched().opened(client.hop.peer);
-    if !client.buffer.is_empty() {
-        client.watched().read(Side::Client, &client.buffer);
-    }
     loop {
         let opened = tokio::select! {
             opened = client.open(shared) => opened,
@@ -167,6 +165,7 @@ impl Client {
     /// Takes the next request, and opens the session that it asks for.
     async fn open(&mut self, shared: &Shared) -> Result<Next, Unserved> {
         if let Some(reason) = self.turned_away {
+            self.show(0..self.buffer.len());
             return Err(reason.into());
         }
         let listener = Arc::clone(&self.hop.listener);
@@ -297,6 +296,8 @@ impl Client {
     async fn read_head(&mut self, limit: usize) -> Result<Asks, Unserved> {
         let mut searched = 0;
         let end = loop {
+            let end = head::end(&self.buffer, searched);
+            self.show(searched..end.unwrap_or(self.buffer.len()));
             if let Some(stray) = proxy_protocol::stray(&self.buffer, &self.hop) {
                 return Err(stray.into());
             }
@@ -304,7 +305,7 @@ impl Client {
             if self.buffer.first().is_some_and(|first| !first.is_ascii_alphabetic()) {
                 return Err(Refusal::Head(head::Fault::StartLine).into());
             }
-            match head::end(&self.buffer, searched) {
+            match end {
                 Some(end) if end <= limit => break end,
                 None if self.buffer.len() < limit => {}
                 _ => return Err(Refusal::HeadTooLong.into()),
@@ -314,12 +315,24 @@ impl Client {
         };
         let (head, behind) = self.buffer.split_at(end);
         let asks = match opening::read_offer(head) {
-            Ok((dialect, offer)) => Asks::Session(dialect, offer),
-            Err(Refusal::NotWebSocket) => Asks::Plain(Plain::read(head)?),
-            Err(refusal) => return Err(refusal.into()),
+            Ok((dialect, offer)) => Ok(Asks::Session(dialect, offer)),
+            Err(Refusal::NotWebSocket) => Plain::read(head).map(Asks::Plain),
+            Err(refusal) => Err(refusal),
         };
-        self.buffer = behind.to_vec();
-        Ok(asks)
+        let behind = behind.to_vec();
+        // Behind a plain head can be the next one, which is shown as that of a new client.
+        if !matches!(asks, Ok(Asks::Plain(_))) {
+            self.show(end..self.buffer.len());
+        }
+        self.buffer = behind;
+        Ok(asks?)
+    }
+
+    /// Shows a part of what was read to who watches.
+    fn show(&self, part: Range<usize>) {
+        if let Some(bytes @ [_, ..]) = self.buffer.get(part) {
+            self.watched().read(Side::Client, bytes);
+        }
     }
 
     /// Answers. Without key3, which a front proxy may withhold until it sees the 101, the head goes
@@ -335,7 +348,8 @@ impl Client {
                 if let Some(key3) = self.buffer.first_chunk::<KEY3_LEN>() {
                     break *key3;
                 }
-                self.read().await?;
+                let count = self.read().await?;
+                self.show(self.buffer.len() - count..self.buffer.len());
             };
             self.buffer.drain(..KEY3_LEN);
             answer.extend(keys::answer(parts, key3));
@@ -343,17 +357,16 @@ impl Client {
         Ok(self.send(&answer).await?)
     }
 
-    /// Reads once into the buffer.
+    /// Reads once into the buffer; how much, which is not shown yet.
     ///
     /// # Errors
     /// When the client has left.
-    pub(crate) async fn read(&mut self) -> Result<(), Unserved> {
+    pub(crate) async fn read(&mut self) -> Result<usize, Unserved> {
         let count = self.stream.read_buf(&mut self.buffer).await?;
         if count == 0 {
             return Err(Unserved::Left);
         }
-        self.watched().read(Side::Client, newest(&self.buffer, count));
-        Ok(())
+        Ok(count)
     }
 
     async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -9,6 +9,7 @@ use crate::config::Settings;
 use crate::config::values::Address;
 use crate::net::admission::{Places, TURNED_AWAY};
 use crate::net::listener::Listener;
+use crate::net::stream::PARTING;
 use crate::proxy::{Service, Shared};
 use crate::telemetry::{Output, Telemetry};
 use crate::watch::Watcher;
@@ -251,9 +252,9 @@ async fn end(
         // Each is waited for, whatever the one before it says.
         threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect()
     });
-    // The sessions keep the deadline themselves; this is for what has none, such as a thread that
-    // hangs.
-    let joined = timeout(deadline + Duration::from_secs(2), joined).await;
+    // The sessions keep the deadline themselves, and behind it who is being told has its parting; this
+    // is for what has none, such as a thread that hangs.
+    let joined = timeout(deadline + 2 * PARTING, joined).await;
     // What they had to tell is with the writer now. One that hangs costs nobody else's lines.
     tokio::task::spawn_blocking(move || telemetry.access.close()).await.ok();
     match joined {

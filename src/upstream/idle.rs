@@ -1,6 +1,7 @@
 //! Connections for plain requests: kept alive between them, a few for each server.
 
-use super::{Lease, Pool, Seeker};
+use super::{Lease, Pool, Seeker, lock};
+use crate::config::values::Period;
 use crate::net::stream::Stream;
 use crate::upstream::open::NoBackend;
 use bytes::Bytes;
@@ -12,9 +13,9 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 /// How long a connection is kept without a request. Shorter than the five seconds after which common
@@ -36,6 +37,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 pub(crate) struct Line {
     sender: SendRequest<Body>,
     task: AbortOnDropHandle<()>,
+    wait: Wait,
     pub(crate) lease: Lease,
     /// Whether it has carried a request before.
     pub(crate) kept: bool,
@@ -48,8 +50,12 @@ pub(crate) struct Line {
 struct Kept {
     sender: SendRequest<Body>,
     task: AbortOnDropHandle<()>,
-    since: Instant,
+    wait: Wait,
 }
+
+/// Since when a connection waits for its next request; nothing while it has one.
+#[derive(Debug, Clone, Default)]
+struct Wait(Arc<Mutex<Option<Instant>>>);
 
 /// The kept connections of one server.
 #[derive(Debug)]
@@ -60,22 +66,23 @@ pub(crate) struct Idle {
 
 impl Pool {
     /// A connection for a plain request: one that is kept, or where there is none, or a `fresh` one
-    /// is wanted, a new one. `head` is the longest head of a response, in bytes.
+    /// is wanted, a new one, which may take as long as the `limit`. `head` is the longest head of a
+    /// response, in bytes.
     ///
     /// # Errors
     /// When no server can be reached.
     pub(crate) async fn line(
         &self,
         seeker: &Seeker<'_>,
+        limit: Period,
         fresh: bool,
         head: usize,
     ) -> Result<Line, NoBackend> {
         let lease = self.lease(seeker).await?;
-        if !fresh && let Some(Kept { sender, task, .. }) = lease.member().idle.take() {
-            return Ok(Line { sender, task, lease, kept: true, spent: false });
+        if !fresh && let Some(Kept { sender, task, wait }) = lease.member().idle.take() {
+            return Ok(Line { sender, task, wait, lease, kept: true, spent: false });
         }
-        let (stream, lease) =
-            self.reach(lease, seeker, Instant::now() + Duration::from_hours(1)).await?;
+        let (stream, lease) = self.reach(lease, seeker, Instant::now() + limit.0).await?;
         Line::start(stream, lease, head).await
     }
 }
@@ -87,13 +94,19 @@ impl Line {
         builder.preserve_header_case(true).title_case_headers(true);
         builder.max_buf_size(BUFFER.max(head)).max_header_size(head);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(lost)?;
+        let wait = Wait::default();
+        let waited = wait.clone();
         let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let ended = tokio::select! {
+                ended = connection => ended,
+                () = waited.too_long() => return,
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%error, "connection to a server ended");
             }
         });
         let task = AbortOnDropHandle::new(task);
-        Ok(Self { sender, task, lease, kept: false, spent: false })
+        Ok(Self { sender, task, wait, lease, kept: false, spent: false })
     }
 
     /// Sends a request; what comes is the head of its response.
@@ -108,21 +121,23 @@ impl Line {
     }
 
     /// Keeps it for the next request, if it can have one.
-    pub(crate) fn keep(self) {
-        let Self { mut sender, task, lease, spent, .. } = self;
-        if spent {
+    pub(crate) fn keep(mut self) {
+        if self.spent || self.sender.is_closed() {
             return;
         }
+        if self.sender.is_ready() {
+            return self.put();
+        }
         tokio::spawn(async move {
-            if !matches!(timeout(READY, sender.ready()).await, Ok(Ok(()))) {
-                return;
+            if let Ok(Ok(())) = timeout(READY, self.sender.ready()).await {
+                self.put();
             }
-            let member = Arc::clone(lease.member());
-            drop(lease);
-            member.idle.put(Kept { sender, task, since: Instant::now() });
-            sleep(KEPT).await;
-            member.idle.sweep();
         });
+    }
+
+    fn put(self) {
+        let Self { sender, task, wait, lease, .. } = self;
+        lease.member().idle.put(Kept { sender, task, wait });
     }
 }
 
@@ -133,31 +148,95 @@ impl Idle {
 
     /// The one that was used last, which is the least likely to be closed.
     fn take(&self) -> Option<Kept> {
-        let mut all = self.lock();
+        let mut all = lock(&self.kept);
         all.retain(Kept::is_usable);
-        all.pop()
+        let kept = all.pop()?;
+        kept.wait.end();
+        Some(kept)
     }
 
     fn put(&self, kept: Kept) {
-        let mut all = self.lock();
+        let mut all = lock(&self.kept);
         all.retain(Kept::is_usable);
         if all.len() < self.most {
+            kept.wait.begin();
             all.push(kept);
         }
-    }
-
-    /// Closes those that nobody has wanted.
-    fn sweep(&self) {
-        self.lock().retain(Kept::is_usable);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Kept {
     fn is_usable(&self) -> bool {
-        self.since.elapsed() < KEPT && self.sender.is_ready() && !self.task.is_finished()
+        self.sender.is_ready() && !self.task.is_finished()
+    }
+}
+
+impl Wait {
+    fn begin(&self) {
+        *lock(&self.0) = Some(Instant::now());
+    }
+
+    fn end(&self) {
+        *lock(&self.0) = None;
+    }
+
+    /// Ends when it has taken too long. The task of the connection itself waits for that, so that
+    /// none is needed to close those that nobody has wanted.
+    async fn too_long(&self) {
+        loop {
+            let now = Instant::now();
+            let due = lock(&self.0).unwrap_or(now) + KEPT;
+            if due <= now {
+                return;
+            }
+            sleep_until(due).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::backend::{Backend, Server};
+    use crate::handshake::Field;
+    use crate::net::Peer;
+    use http_body_util::BodyExt;
+    use std::net::SocketAddr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::runtime::Handle;
+
+    /// However many requests it has carried, a connection that is kept is one task.
+    #[tokio::test]
+    async fn a_kept_connection_is_one_task() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let backend = Backend { servers: vec![Server::new(url)], ..Backend::default() };
+        let pool = Pool::new(backend).unwrap();
+        let anyone = Peer::from(SocketAddr::from(([192, 0, 2, 1], 5000)));
+        let headers: Vec<Field> = Vec::new();
+        let seeker = Seeker { peer: anyone, local: anyone, secure: false, headers: &headers };
+        let mut server = None;
+        for turn in 0..20 {
+            let mut line =
+                pool.line(&seeker, Period::seconds(60), false, BUFFER).await.expect("a connection");
+            assert_eq!(line.kept, turn > 0);
+            let server = match &mut server {
+                Some(server) => server,
+                none => none.insert(listener.accept().await.unwrap().0),
+            };
+            let answer = async {
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"\r\n\r\n") {
+                    assert!(server.read_buf(&mut asked).await.unwrap() > 0);
+                }
+                server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na").await.unwrap();
+            };
+            let (response, ()) = tokio::join!(line.send(Request::default()), answer);
+            let body = response.unwrap_or_else(|failed| panic!("{}", failed.error()));
+            assert_eq!(body.into_body().collect().await.unwrap().to_bytes(), "a");
+            line.keep();
+            assert_eq!(Handle::current().metrics().num_alive_tasks(), 1);
+        }
     }
 }

@@ -112,6 +112,11 @@ impl Proxy {
         self.served
     }
 
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(self) {
+        self.served.await.unwrap().unwrap();
+    }
+
     /// Shuts down and waits for the end.
     pub(crate) async fn stop(self) {
         self.leave().await.unwrap().unwrap();

@@ -1,7 +1,7 @@
 //! TLS towards clients: which certificate, which versions, who is refused and how. The other end is
 //! a client of rustls; what is said inside is little, for the sessions have tests of their own.
 
-use crate::harness::{Folder, Proxy, Stage, millis, settings, within};
+use crate::harness::{Folder, Proxy, Stage, millis, settings, step, within};
 use crate::peers::head::Head;
 use crate::peers::wire::{Ended, Wire};
 use crate::peers::{Kind, Offer, hixie};
@@ -9,7 +9,7 @@ use hybridge::config::Settings;
 use hybridge::config::listener::{
     CertificateFiles, ClientCertificate, FlashPolicy, Listener, ServerTls, TlsVersion,
 };
-use hybridge::config::values::Period;
+use hybridge::config::values::{Address, Period};
 use hybridge::server::Server;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, Issuer, KeyPair};
 use std::io;
@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
@@ -447,6 +447,47 @@ async fn faults_of_the_files() {
             assert!(error.starts_with("listener main: "), "{error}");
             assert!(error.contains(expected), "{error} is not {expected}");
         }
+    })
+    .await;
+}
+
+/// TLS holds the end of a response that the client does not take, when all others are done with it.
+/// How much is on the way before that is the system's, so that several lengths are tried.
+#[tokio::test]
+async fn who_does_not_take_the_end_of_a_response_is_left() {
+    within("deaf TLS client", async {
+        let authority = Authority::new("deaf");
+        let signed = authority.sign(&["a.test"]);
+        let path = authority.folder.0.join("proxy.sock");
+        let stage = Stage::with(Kind::Rfc6455, |settings| {
+            settings.shutdown_deadline = Period::seconds(3600);
+            settings.backends[0].keep_alive = 0;
+            settings.routes[0].limits.body_idle = millis(300);
+            let plain = settings.listeners[0].clone();
+            settings.listeners.push(Listener {
+                name: "tls".to_owned(),
+                address: vec![Address::Unix(path.clone())],
+                tls: Some(tls_of(&[&signed])),
+                ..plain
+            });
+        })
+        .await;
+        let client = authority.client(|_| {});
+        let mut held = Vec::new();
+        for length in (32 << 10..=384 << 10).step_by(32 << 10) {
+            let name = ServerName::try_from("a.test").unwrap();
+            let stream = UnixStream::connect(&path).await.unwrap();
+            let mut stream = client.0.connect(name, stream).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+            stream.flush().await.unwrap();
+            let mut backend = Wire::accept(&stage.listener).await;
+            Head::read(&mut backend).await;
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+            backend.write([head.into_bytes(), vec![b'x'; length]].concat()).await;
+            held.push((stream, backend));
+        }
+        step("the end without the clients", stage.stop()).await;
+        drop(held);
     })
     .await;
 }

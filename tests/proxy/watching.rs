@@ -1,8 +1,9 @@
 //! A watcher is shown every byte of both legs as it is on the wire, the facts, and the end.
 
-use crate::harness::{listen, settings, within};
+use crate::harness::{Proxy, listen, millis, settings, within};
 use crate::peers::Kind;
 use crate::peers::wire::Wire;
+use hybridge::config::Settings;
 use hybridge::dialect::Dialect;
 use hybridge::event::Side;
 use hybridge::net::Peer;
@@ -66,6 +67,21 @@ impl Recorder {
         self.bytes(id, |shown| {
             matches!(shown, Shown::Written(of, _) if *of == side).then(|| shown.payload())
         })
+    }
+
+    /// What the clients of a connection have sent, one behind the other.
+    fn clients(&self, id: ConnectionId) -> Vec<String> {
+        let mut clients = Vec::new();
+        for (_, shown) in self.shown.lock().unwrap().iter().filter(|(of, _)| *of == id) {
+            match shown {
+                Shown::Opened(_) => clients.push(String::new()),
+                Shown::Read(Side::Client, bytes) => {
+                    clients.last_mut().unwrap().push_str(std::str::from_utf8(bytes).unwrap());
+                }
+                _ => {}
+            }
+        }
+        clients
     }
 
     fn has(&self, id: ConnectionId, wanted: &Shown) -> bool {
@@ -166,6 +182,78 @@ async fn both_legs_are_shown_as_they_are_on_the_wire() {
         assert!(refusal.starts_with(b"HTTP/1.1 426 "));
         leave.send(()).unwrap();
         served.await.unwrap().unwrap();
+    })
+    .await;
+}
+
+/// A server before this backend, and the recorder that watches it.
+async fn recorded(settings: Settings) -> (Proxy, Arc<Recorder>, mpsc::Receiver<ConnectionId>) {
+    let (ended, ends) = mpsc::channel(8);
+    let recorder = Arc::new(Recorder { shown: Mutex::default(), ended });
+    let server = Server::bind(settings).await.unwrap();
+    let server = server.watched_by(Arc::clone(&recorder) as Arc<dyn Watcher>);
+    (Proxy::of(server), recorder, ends)
+}
+
+/// Answers a plain request.
+async fn answer(backend: &mut Wire, client: &mut Wire) {
+    backend.write(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    client.until(b"\r\n\r\n").await.unwrap();
+}
+
+/// However they are cut: each of them is that of a new client, to who watches.
+#[tokio::test]
+async fn each_byte_of_plain_requests_is_shown_once() {
+    within("watching plain requests", async {
+        const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+        const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let (listener, address) = listen().await;
+        let settings = settings(address, Some(Kind::Rfc6455.dialect()));
+        let (proxy, recorder, mut ends) = recorded(settings).await;
+        let mut client = Wire::connect(proxy.address).await;
+        let (start, rest) = POST.split_at(POST.len() - 1);
+        client.write([GET, start].concat()).await;
+        let mut backend = Wire::accept(&listener).await;
+        backend.until(b"\r\n\r\n").await.unwrap();
+        answer(&mut backend, &mut client).await;
+        backend.until(b"\r\n\r\nab").await.unwrap();
+        client.write([rest, GET].concat()).await;
+        assert_eq!(backend.byte().await, Ok(b'c'));
+        answer(&mut backend, &mut client).await;
+        backend.until(b"\r\n\r\n").await.unwrap();
+        answer(&mut backend, &mut client).await;
+        let (start, rest) = GET.split_at(9);
+        client.write(start).await;
+        client.write(rest).await;
+        backend.until(b"\r\n\r\n").await.unwrap();
+        answer(&mut backend, &mut client).await;
+        client.write("GET /half").await;
+        client.finish().await;
+        client.rest().await;
+        let id = ends.recv().await.unwrap();
+        for _ in 0..4 {
+            assert_eq!(ends.recv().await, Some(id));
+        }
+        assert_eq!(recorder.clients(id), [GET, POST, GET, GET, "GET /half"]);
+        proxy.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_cut_off_by_a_shutdown_has_ended() {
+    within("watching a shutdown", async {
+        let (listener, address) = listen().await;
+        let mut settings = settings(address, Some(Kind::Rfc6455.dialect()));
+        settings.shutdown_deadline = millis(300);
+        let (proxy, _recorder, mut ends) = recorded(settings).await;
+        let mut client = Wire::connect(proxy.address).await;
+        client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let mut backend = Wire::accept(&listener).await;
+        backend.until(b"\r\n\r\n").await.unwrap();
+        proxy.stop().await;
+        ends.try_recv().unwrap();
+        drop((client, backend));
     })
     .await;
 }

@@ -2,6 +2,7 @@
 //! own. When hyper has taken the last of it, or drops it, the exchange is over.
 
 use super::exchange::Exchange;
+use super::fields::strip;
 use super::turn::Turn;
 use crate::upstream::idle::Line;
 use bytes::Bytes;
@@ -45,7 +46,10 @@ impl Body for Download {
             Source::Backend { body, line } => {
                 let frame = ready!(Pin::new(body).poll_frame(cx)).transpose();
                 // A connection that failed is of no use, and who drops it closes it.
-                let frame = frame.inspect_err(|_| drop(line.take()))?;
+                let mut frame = frame.inspect_err(|_| drop(line.take()))?;
+                if let Some(trailers) = frame.as_mut().and_then(Frame::trailers_mut) {
+                    strip(trailers);
+                }
                 // Behind trailers comes nothing, and hyper does not ask.
                 if frame.as_ref().is_none_or(Frame::is_trailers)
                     && let Some(line) = line.take()

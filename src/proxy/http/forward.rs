@@ -25,7 +25,7 @@ use hyper::http::{request, response};
 use hyper::{Request, Response, StatusCode, Uri, Version};
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// Passes a request on and takes the head of its response.
 pub(super) async fn forward(
@@ -55,10 +55,7 @@ pub(super) async fn forward(
     let seeker =
         Seeker { peer: exchange.hop.peer, local: hop.local, secure: hop.secure, headers: &asked };
     let head = hop.listener.max_head.bytes();
-    let reach = async |fresh| {
-        let line = timeout(limits.backend_handshake.0, pool.line(&seeker, fresh, head)).await;
-        line.unwrap_or(Err(NoBackend::Timeout))
-    };
+    let reach = |fresh| pool.line(&seeker, limits.backend_handshake, fresh, head);
     let mut again = None;
     let mut line = reach(false).await?;
     if line.kept && bare && parts.method.is_idempotent() {
@@ -209,7 +206,8 @@ fn check(response: &response::Parts) -> Result<(), Unserved> {
     }
     let lengths: Vec<_> = response.headers.get_all(CONTENT_LENGTH).iter().collect();
     let codings: Vec<_> = response.headers.get_all(TRANSFER_ENCODING).iter().collect();
-    let digits = |value: &HeaderValue| value.as_bytes().iter().all(u8::is_ascii_digit);
+    let digits =
+        |value: &HeaderValue| !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);
     match (&lengths[..], &codings[..]) {
         ([], []) => Ok(()),
         ([length], []) if digits(length) => Ok(()),

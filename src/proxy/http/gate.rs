@@ -7,6 +7,7 @@
 //! where heads are read.
 
 use super::turn::Turn;
+use crate::event::Side;
 use crate::net::stream::Stream;
 use crate::proxy::open::Client;
 use crate::wire::body::Scanner;
@@ -72,7 +73,8 @@ impl Gate {
             self.turn.malformed(fault);
             io::Error::new(io::ErrorKind::InvalidData, fault)
         })?;
-        let behind = fresh.get(length..).unwrap_or_default();
+        let (body, behind) = fresh.split_at_checked(length).unwrap_or_default();
+        self.client.watched().read(Side::Client, body);
         self.client.buffer.splice(..0, behind.iter().copied());
         out.set_filled(start + length);
         Poll::Ready(Ok(()))
@@ -93,15 +95,19 @@ impl Gate {
         Poll::Pending
     }
 
-    /// Writes, and does not wait for ever for a client that takes nothing.
-    fn poll_send(
+    /// Writes or flushes, and does not wait for ever for a client that takes nothing.
+    fn poll_taken<T>(
         &mut self,
         cx: &mut Context<'_>,
-        write: impl FnOnce(Pin<&mut Stream>, &mut Context<'_>) -> Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(written) = write(Pin::new(&mut self.client.stream), cx) {
+        send: impl FnOnce(Pin<&mut Stream>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        // TLS that still holds something does not tell that it could pass on a part of it.
+        if self.stalled.is_some() && self.client.stream.conduit().poll_room(cx).is_ready() {
             self.stalled = None;
-            return Poll::Ready(written);
+        }
+        if let Poll::Ready(sent) = send(Pin::new(&mut self.client.stream), cx) {
+            self.stalled = None;
+            return Poll::Ready(sent);
         }
         let patience = self.turn.patience();
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
@@ -138,7 +144,7 @@ impl AsyncWrite for Gate {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_send(cx, |stream, cx| stream.poll_write(cx, bytes))
+        self.get_mut().poll_taken(cx, |stream, cx| stream.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -146,7 +152,7 @@ impl AsyncWrite for Gate {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().poll_send(cx, |stream, cx| stream.poll_write_vectored(cx, slices))
+        self.get_mut().poll_taken(cx, |stream, cx| stream.poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -155,7 +161,7 @@ impl AsyncWrite for Gate {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let gate = self.get_mut();
-        ready!(Pin::new(&mut gate.client.stream).poll_flush(cx))?;
+        ready!(gate.poll_taken(cx, Stream::poll_flush))?;
         // hyper flushes when it has written all it holds, so that behind the last of the response
         // this is the end of it.
         if gate.turn.is_answered() && !gate.answered {

@@ -15,7 +15,6 @@ pub(crate) mod upload;
 use super::Shared;
 use super::open::Client;
 use super::unserved::Unserved;
-use crate::event::Side;
 use crate::net::stream::{PARTING, linger};
 use crate::wire::body::Scanner;
 use exchange::exchange;
@@ -24,39 +23,56 @@ use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use plain::Plain;
-use std::pin::Pin;
 use std::sync::Arc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use turn::Turn;
 
 /// What hyper buffers of each direction, in bytes; heads have to fit.
 const BUFFER: usize = 64 * 1024;
 
+/// How much longer the head that hyper is given can be than that which came, in bytes: a space before
+/// the value of each of its fields, for the most part.
+const LONGER: usize = 1024;
+
+/// What comes behind a response.
+enum Behind {
+    /// The client can ask again.
+    Next,
+    /// The connection ends with care.
+    End,
+    /// There is no time left for that.
+    Late,
+}
+
 /// Serves a plain request and waits for the next. `None` when the client has left; else the client,
 /// with the start of its next request, of whatever kind, in its buffer.
 pub(crate) async fn serve(shared: &Shared, client: Client, plain: Plain) -> Option<Client> {
-    let (mut client, goes_on) = respond(shared, client, plain).await?;
-    if goes_on && is_back(shared, &mut client).await {
-        // To who watches, the next request is that of a new client.
-        client.watched().ended();
-        client.watched().opened(client.hop.peer);
-        client.watched().read(Side::Client, &client.buffer);
-        return Some(client);
-    }
-    if !goes_on {
-        // The client may be gone; then there is no one left to tell.
-        drop(timeout(PARTING, linger(&mut client.stream)).await);
-    }
+    let _served = shared.requests.token();
+    let (mut client, behind) = respond(shared, client, plain).await;
+    let is_back = match behind {
+        Behind::Next => is_back(shared, &mut client).await,
+        Behind::End => {
+            // The client may be gone; then there is no one left to tell.
+            drop(timeout(PARTING, linger(&mut client.stream)).await);
+            false
+        }
+        Behind::Late => false,
+    };
     client.watched().ended();
-    None
+    if !is_back {
+        return None;
+    }
+    // To who watches, the next request is that of a new client.
+    client.watched().opened(client.hop.peer);
+    Some(client)
 }
 
-/// Serves a plain request. Then comes the client, and whether it can ask again.
-async fn respond(shared: &Shared, client: Client, plain: Plain) -> Option<(Client, bool)> {
+/// Serves a plain request. Then comes the client again.
+async fn respond(shared: &Shared, client: Client, plain: Plain) -> (Client, Behind) {
     let turn = Arc::new(Turn::default());
     let hop = client.hop.clone();
     let head = plain.head.clone();
-    let longest = BUFFER.max(hop.listener.max_head.bytes());
+    let longest = BUFFER.max(hop.listener.max_head.bytes()).saturating_add(LONGER);
     let gate = Gate::new(client, head, Scanner::new(plain.framing), Arc::clone(&turn));
     let service =
         service_fn(|request| Box::pin(exchange(shared, &hop, &plain, Arc::clone(&turn), request)));
@@ -67,23 +83,35 @@ async fn respond(shared: &Shared, client: Client, plain: Plain) -> Option<(Clien
     let ended = tokio::select! {
         biased;
         ended = &mut connection => Some(ended),
-        () = shared.leaving.cancelled() => None,
-    };
-    let ended = if let Some(ended) = ended {
-        ended
-    } else {
-        Pin::new(&mut connection).graceful_shutdown();
-        let deadline = shared.service().settings.shutdown_deadline;
-        timeout(deadline.0, &mut connection).await.ok()?
+        () = shared.leaving.cancelled() => {
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            tokio::select! {
+                ended = &mut connection => Some(ended),
+                () = too_late(shared) => None,
+            }
+        }
     };
     let (client, goes_on) = connection.into_parts().io.into_inner().into_client();
-    if let Err(error) = &ended {
-        tracing::debug!(peer = %hop.peer, %error, "connection of a client ended");
-    }
-    Some((client, goes_on && ended.is_ok()))
+    let behind = match ended {
+        Some(Ok(())) if goes_on => Behind::Next,
+        Some(Ok(())) => Behind::End,
+        Some(Err(error)) => {
+            tracing::debug!(peer = %hop.peer, %error, "connection of a client ended");
+            Behind::End
+        }
+        None => Behind::Late,
+    };
+    (client, behind)
 }
 
-/// Waits for the first bytes of the next request.
+/// Waits until the time for what is still being served has passed: that of a shutdown, for a drain
+/// leaves it alone.
+async fn too_late(shared: &Shared) {
+    shared.closing.cancelled().await;
+    sleep(shared.service().settings.shutdown_deadline.0).await;
+}
+
+/// Waits for the first bytes of the next request. Who watches is told of them with that request.
 async fn is_back(shared: &Shared, client: &mut Client) -> bool {
     let keep_alive = client.hop.listener.keep_alive;
     let begins = async {
@@ -96,7 +124,7 @@ async fn is_back(shared: &Shared, client: &mut Client) -> bool {
                     client.buffer.drain(..2);
                     ignored = true;
                 }
-                [] | [b'\r'] => client.read().await?,
+                [] | [b'\r'] => drop(client.read().await?),
                 _ => return Ok::<_, Unserved>(()),
             }
         }

@@ -3,7 +3,7 @@
 
 use crate::handshake::{Refusal, is_host, write_field};
 use crate::wire::body::Framing;
-use crate::wire::head::{Request, Version};
+use crate::wire::head::{Fault, Request, Version};
 use hyper::http::uri::PathAndQuery;
 
 /// A plain request.
@@ -30,6 +30,10 @@ impl Plain {
         if request.method == "CONNECT" {
             return Err(Refusal::Connect);
         }
+        // RFC 9110 section 5.5 forbids it; only the keys of an old opening may hold it.
+        if request.fields.iter().any(|(_, value)| value.contains(&0x7f)) {
+            return Err(Fault::ControlCharacter.into());
+        }
         let (authority, target) = split_target(&request)?;
         let named = request.fields.only("Host")?;
         // RFC 9112 section 3.2: 400 without a Host, with two of them or with a bad one. "When an
@@ -41,7 +45,7 @@ impl Plain {
             _ => return Err(Refusal::Host),
         };
         let framing = Framing::of(&request)?;
-        let head = rewrite(&request, &target, host);
+        let head = rewrite(&request, &target, host, framing);
         Ok(Self { method: request.method.to_owned(), target, host: host.to_vec(), framing, head })
     }
 }
@@ -81,17 +85,29 @@ fn behind_scheme(target: &[u8]) -> Option<&[u8]> {
     })
 }
 
-fn rewrite(request: &Request<'_>, target: &[u8], host: &[u8]) -> Vec<u8> {
+/// Its end is said in the one way that all readers read alike.
+fn rewrite(request: &Request<'_>, target: &[u8], host: &[u8], framing: Framing) -> Vec<u8> {
+    let end = match framing {
+        Framing::Length(length) => length.to_string(),
+        Framing::Chunked => "chunked".to_owned(),
+    };
+    let mut is_coded = false;
     let version: &[u8] = match request.version {
         Version::Http10 => b" HTTP/1.0\r\n",
         Version::Http11 => b" HTTP/1.1\r\n",
     };
     let mut head = [request.method.as_bytes(), b" ", target, version].concat();
     for (name, value) in request.fields.iter() {
-        if name.eq_ignore_ascii_case("Upgrade") {
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        // The codings may stand in several fields.
+        if is("Upgrade") || (is("Transfer-Encoding") && std::mem::replace(&mut is_coded, true)) {
             continue;
         }
-        let value = if name.eq_ignore_ascii_case("Host") { host } else { value };
+        let value = match name {
+            _ if is("Host") => host,
+            _ if is("Transfer-Encoding") || is("Content-Length") => end.as_bytes(),
+            _ => value,
+        };
         write_field(name, value, &mut head);
     }
     head.extend_from_slice(b"\r\n");
@@ -144,6 +160,8 @@ mod tests {
             assert_eq!(read("GET / HTTP/1.1", fields), Err(Refusal::Host), "{fields}");
         }
         assert!(read("GET / HTTP/1.1", "Host: a\r\nHost: a\r\n").is_err());
+        let noise = read("GET / HTTP/1.1", "Host: a\r\nSec-WebSocket-Key1: a\x7fb\r\n");
+        assert_eq!(noise, Err(Fault::ControlCharacter.into()));
     }
 
     #[test]

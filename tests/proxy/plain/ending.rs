@@ -1,8 +1,10 @@
 //! Ends: of the client, and of the server.
 
 use super::{ends, exchange, message, ok, stage};
-use crate::harness::{millis, within};
+use crate::harness::{Proxy, listen, millis, settings, within};
 use crate::peers::wire::{Ended, Wire};
+use hybridge::config::values::Period;
+use hybridge::server::Server;
 
 const GET: &str = "GET /poll HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -60,6 +62,33 @@ async fn a_shutdown_does_not_wait_for_ever() {
         assert_eq!(client.rest().await.0, b"");
         assert_eq!(backend.rest().await, (Vec::new(), Ended::Fin));
         served.await.unwrap().unwrap();
+    })
+    .await;
+}
+
+/// A drain has its window for what a shutdown would have cut off, and ends with the last of it.
+#[tokio::test]
+async fn a_drain_lets_responses_come_to_their_end() {
+    within("drain", async {
+        let (listener, backend) = listen().await;
+        let mut settings = settings(backend, None);
+        (settings.drain_window, settings.shutdown_deadline) = (Period::seconds(600), millis(0));
+        let server = Server::bind(settings).await.unwrap();
+        let control = server.control();
+        let proxy = Proxy::of(server);
+        let mut client = Wire::connect(proxy.address).await;
+        client.write(GET).await;
+        let mut backend = Wire::accept(&listener).await;
+        message(&mut backend).await;
+        backend.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n").await;
+        client.until(b"\r\n\r\n").await.unwrap();
+        control.drain().await;
+        let (refused, _) = Wire::connect(proxy.address).await.rest().await;
+        assert!(refused.starts_with(b"HTTP/1.1 503 "), "{}", refused.escape_ascii());
+        backend.write("last").await;
+        assert_eq!(client.rest().await, (b"last".to_vec(), Ended::Fin));
+        drop(client);
+        proxy.ended().await;
     })
     .await;
 }

@@ -3,6 +3,7 @@
 use super::{exchange, message, ok, stage};
 use crate::harness::within;
 use crate::peers::wire::Wire;
+use hybridge::config::values::Size;
 
 fn names(head: &crate::peers::head::Head) -> Vec<&str> {
     head.fields.iter().map(|(name, _)| name.as_str()).collect()
@@ -39,6 +40,78 @@ async fn fields_pass_in_their_case_but_those_of_the_hop() {
         backend.write(ok("")).await;
         assert_eq!(names(&message(&mut client).await.head), ["Content-Length"]);
         drop((client, backend));
+        stage.stop().await;
+    })
+    .await;
+}
+
+/// Whatever a client says of the end of its request, the backend is told in one way.
+#[tokio::test]
+async fn the_end_of_a_request_is_said_in_one_way() {
+    within("one way", async {
+        let (stage, mut client) = stage(|_| {}).await;
+        let mut backend = None;
+        for (said, body, name, told) in [
+            ("transfer-encoding:CHUNKED", "3\r\nabc\r\n0\r\n\r\n", "Transfer-Encoding", "chunked"),
+            (
+                "Transfer-Encoding: ,chunked,",
+                "3\r\nabc\r\n0\r\n\r\n",
+                "Transfer-Encoding",
+                "chunked",
+            ),
+            (
+                "Transfer-Encoding: \tChunked\r\nTransfer-Encoding:",
+                "3\r\nabc\r\n0\r\n\r\n",
+                "Transfer-Encoding",
+                "chunked",
+            ),
+            ("Content-Length: 003", "abc", "Content-Length", "3"),
+        ] {
+            client.write(format!("POST / HTTP/1.1\r\nHost: a\r\n{said}\r\n\r\n{body}")).await;
+            let backend = match &mut backend {
+                Some(backend) => backend,
+                none => none.insert(Wire::accept(&stage.listener).await),
+            };
+            let asked = message(backend).await;
+            assert_eq!(
+                (asked.head.get(name), &asked.body[..]),
+                (Some(told), &b"abc"[..]),
+                "{said}"
+            );
+            backend.write(ok("")).await;
+            message(&mut client).await;
+        }
+        drop((client, backend));
+        stage.stop().await;
+    })
+    .await;
+}
+
+/// Written with little space, so that what is made of it is longer; and what answers is as long.
+#[tokio::test]
+async fn heads_of_the_greatest_length() {
+    within("long heads", async {
+        const MOST: usize = 64 << 10;
+        let (stage, mut client) =
+            stage(|settings| settings.listeners[0].max_head = Size(MOST as u64)).await;
+        let head = |start: &str, length: usize| {
+            let start = format!("{start}{}Long:", "A:b\r\n".repeat(90));
+            let room = length - start.len() - 4;
+            format!("{start}{}\r\n\r\n", "x".repeat(room))
+        };
+        let get = "GET / HTTP/1.1\r\nHost:a\r\n";
+        let done = "HTTP/1.1 200 OK\r\nContent-Length:0\r\n";
+        let (asked, got, mut backend) =
+            exchange(&stage, &mut client, head(get, MOST), head(done, MOST)).await;
+        assert_eq!((asked.head.all("A").len(), got.head.all("A").len()), (90, 90));
+        // It is not certain that a server has not acted on this one, so that it is not sent again.
+        client.write("POST / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        message(&mut backend).await;
+        backend.try_write(head(done, MOST + 1)).await;
+        assert_eq!(message(&mut client).await.head.status(), 502);
+        client.write(head(get, MOST + 1)).await;
+        assert_eq!(message(&mut client).await.head.status(), 431);
+        drop(client);
         stage.stop().await;
     })
     .await;
@@ -95,6 +168,8 @@ async fn responses_without_a_body() {
             ("HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
             ("HEAD", "HTTP/1.1 404 Not Found\r\n\r\n"),
             ("GET", "HTTP/1.1 204 No Content\r\n\r\n"),
+            ("GET", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"),
+            ("GET", "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"),
             ("GET", "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n"),
             (
                 "GET",
@@ -106,6 +181,9 @@ async fn responses_without_a_body() {
             backend.write(response).await;
             let head = crate::peers::head::Head::read(&mut client).await;
             assert!(response.contains(&format!("{}\r\n", head.line)), "{response}");
+            // RFC 9110 section 8.6 and RFC 9112 section 6.1: neither stands in a 204.
+            let framing = (head.get("Content-Length"), head.get("Transfer-Encoding"));
+            assert!(head.status() != 204 || framing == (None, None), "{head:?}");
         }
         assert!(client.buffer.is_empty());
         drop((client, backend));

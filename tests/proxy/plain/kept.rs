@@ -45,6 +45,20 @@ async fn none_is_kept_where_none_is_wanted() {
     .await;
 }
 
+#[tokio::test]
+async fn one_that_nobody_wants_is_closed() {
+    within("unwanted", async {
+        let (stage, mut client) = stage(|_| {}).await;
+        let (.., mut backend) = exchange(&stage, &mut client, GET, ok("")).await;
+        assert_eq!(backend.rest().await, (Vec::new(), Ended::Fin));
+        // And the next is a new one.
+        drop(exchange(&stage, &mut client, GET, ok("")).await);
+        drop(client);
+        stage.stop().await;
+    })
+    .await;
+}
+
 /// The server closes a kept connection when it gets the next request: that has not been answered.
 #[tokio::test]
 async fn what_may_be_sent_again_is_sent_again_once() {

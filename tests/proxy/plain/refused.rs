@@ -35,6 +35,9 @@ async fn requests_that_could_be_two() {
             (next.replace("/smuggled", "smuggled"), 400),
             (next.replace("/smuggled", "/a\0b"), 400),
             (next.replace("/smuggled", "/a#b"), 400),
+            (next.replace("/smuggled", "/a\x7fb"), 400),
+            (next.replace("Host: a", "Host: a\r\nX-A: a\x7fb"), 400),
+            (next.replace("Host: a", "Host: a\r\nSec-WebSocket-Key1: a\x7fb"), 400),
             ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 501),
         ] {
             let mut wire = Wire::connect(stage.proxy.address).await;

@@ -133,6 +133,37 @@ async fn who_waits_too_long_is_told() {
     .await;
 }
 
+/// For a plain request, the wait for a place is no part of the time that a connection may take.
+#[tokio::test]
+async fn plain_requests_wait_too() {
+    within("queue of requests", async {
+        let (proxy, listener, _told) = one_place(|settings| {
+            settings.backends[0].queue = 1;
+            settings.routes[0].limits.backend_handshake = millis(100);
+            settings.listeners[0].handshake_timeout = millis(500);
+        })
+        .await;
+        let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut holder = Wire::connect(proxy.address).await;
+        holder.write(get).await;
+        let mut backend = Wire::accept(&listener).await;
+        Head::read(&mut backend).await;
+        let mut waiting = Wire::connect(proxy.address).await;
+        waiting.write(get).await;
+        // One that comes later is told that it has been too long for it, who has more time.
+        let mut slow = Wire::connect(proxy.address).await;
+        slow.write("GET").await;
+        assert_eq!(Head::read(&mut slow).await.status(), 408);
+        for client in [&mut holder, &mut waiting] {
+            backend.write("HTTP/1.1 204 No Content\r\n\r\n").await;
+            assert_eq!(Head::read(client).await.status(), 204);
+        }
+        drop((holder, waiting, slow, backend));
+        proxy.stop().await;
+    })
+    .await;
+}
+
 /// Without a queue the client is told at once; and a server with a place left is chosen before one
 /// without.
 #[tokio::test]

@@ -10,6 +10,7 @@ use crate::peers::{Kind, Offer};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use hybridge::config::Settings;
 use hybridge::config::backend::{ProxyVersion, Server};
+use hybridge::config::values::Period;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -250,6 +251,35 @@ async fn files_that_do_not_fit() {
             let told = format!("{error:#}");
             assert!(told.contains(expected) && told.contains("backend main"), "{told}");
         }
+    })
+    .await;
+}
+
+/// For plain requests too, a server that does not come to an end with its connection has failed.
+#[tokio::test]
+async fn a_server_that_hangs_is_left_alone() {
+    within("hanging servers", async {
+        let (first, second) = (listen().await.0, listen().await.0);
+        let url = |listener: &TcpListener| {
+            format!("wss://{}", listener.local_addr().unwrap()).parse().unwrap()
+        };
+        let servers = vec![Server::new(url(&first)), Server::new(url(&second))];
+        let proxy = Proxy::start(of(servers, |settings| {
+            settings.routes[0].limits.backend_handshake = millis(200);
+            settings.backends[0].connect_timeout = Period::seconds(3600);
+            settings.backends[0].servers[0].weight = 100.try_into().unwrap();
+            settings.backends[0].passive_health.failures = 1;
+            settings.backends[0].passive_health.rest = Period::seconds(3600);
+        }))
+        .await;
+        for listener in [&first, &second] {
+            let mut client = Wire::connect(proxy.address).await;
+            client.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            let hanging = Wire::accept(listener).await;
+            assert_eq!(Head::read(&mut client).await.status(), 504);
+            drop(hanging);
+        }
+        proxy.stop().await;
     })
     .await;
 }
