@@ -30,6 +30,7 @@
 //! | [`dialect`] | yes | the dialects: handshake, reader and writer of each |
 //! | [`session`] | yes | two peers: translation, closing, facts |
 //! | [`anatomy`] | yes | bytes of the wire taken apart and named, for a person |
+//! | [`transcript`] | yes | what was said on a connection, read out of its bytes |
 //! | [`codec`] | | the dialects for other programs, with `Framed` |
 //! | [`config`] | | the checked settings |
 //! | [`net`] | | connections: listeners, TLS, the one type of stream |
@@ -40,6 +41,7 @@
 //! | [`proxy`] | | the way of one connection: open, find the route, pass or relay |
 //! | `admin` | | metrics, health and reload over HTTP |
 //! | [`server`] | | listeners, workers, shutdown |
+//! | [`recording`] | | files of what was said: captures, HAR, our own form |
 //! | [`inspect`] | | a watcher that takes the bytes apart and tells listeners |
 //! | `demo` | | the demo: backends, clients, the terminal, the page |
 //! | [`cli`] | | the command line |
@@ -58,9 +60,11 @@ pub mod inspect;
 pub mod limits;
 pub mod net;
 pub mod proxy;
+pub mod recording;
 pub mod server;
 pub mod session;
 mod telemetry;
+pub mod transcript;
 mod upstream;
 pub mod watch;
 pub mod wire;

@@ -1,10 +1,11 @@
 //! `hybridge demo`: the translation, for a person to look at.
 
+use super::is_broken_pipe;
 use super::signals::until_stopped;
 use crate::demo::table::Looks;
 use crate::demo::{self, Options};
 use rustix::termios::tcgetwinsize;
-use std::io::{self, IsTerminal, Write, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::net::SocketAddr;
 use tokio::runtime::Builder;
 
@@ -37,11 +38,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         Err(error) if is_broken_pipe(&error) => Ok(()),
         result => result.and(Ok(stdout().flush()?)),
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn looks() -> Looks {

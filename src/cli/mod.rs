@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod inspect;
 mod logs;
 mod reload;
 mod reloading;
@@ -10,6 +11,7 @@ mod signals;
 
 use crate::config::operation::{Log, LogLevel};
 use clap::{Parser, Subcommand};
+use std::io;
 use std::process::ExitCode;
 
 /// A reverse proxy that translates between the WebSocket drafts of 2010 and 2011 and RFC 6455.
@@ -18,7 +20,8 @@ use std::process::ExitCode;
     version,
     about,
     after_help = "Exit codes: 0 after an orderly end, 1 when it cannot run (an address in use or \
-                  a faulty configuration, say), 2 for arguments that make no sense."
+                  a faulty configuration, say), 2 for arguments that make no sense; inspect has \
+                  more."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -36,6 +39,8 @@ enum Command {
     Check(check::Args),
     /// Have a running server read its configuration file again.
     Reload(reload::Args),
+    /// Show what was said in recorded traffic.
+    Inspect(inspect::Args),
     /// Show the translation: two conversations byte by byte, and a page to try it with a browser.
     Demo(demo::Args),
 }
@@ -52,6 +57,10 @@ pub fn run(cli: &Cli) -> ExitCode {
             cli.logs.start(&Log::default());
             reload::run(args).map(|()| ExitCode::SUCCESS)
         }
+        Command::Inspect(args) => {
+            cli.logs.start(&Log::default());
+            inspect::run(args)
+        }
         Command::Demo(args) => {
             // What the demo shows is not to be broken up by lines that say that all is well.
             cli.logs.start(&Log { level: LogLevel::Warn, ..Log::default() });
@@ -62,4 +71,10 @@ pub fn run(cli: &Cli) -> ExitCode {
         tracing::error!("{error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Whether who reads has seen enough: `hybridge inspect FILE | head`.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -11,12 +11,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
+/// What the command line says in the place of the file, at each reload again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Overrides {
+    /// In which form logs are written.
+    pub(super) format: Option<LogFormat>,
+    /// Where sessions are recorded.
+    pub(super) record: Option<PathBuf>,
+}
+
+impl Overrides {
+    pub(super) fn apply(&self, settings: &mut Settings) {
+        settings.access_log.format = self.format.unwrap_or(settings.access_log.format);
+        if self.record.is_some() {
+            settings.record.folder.clone_from(&self.record);
+        }
+    }
+}
+
 /// Reads one file again, for one server.
 #[derive(Debug, Clone)]
 pub(super) struct Reloading {
     file: PathBuf,
-    /// What the command line says of the form of lines.
-    format: Option<LogFormat>,
+    /// What the command line says, and the file not.
+    overrides: Overrides,
     control: Control,
     telemetry: Arc<Telemetry>,
     /// Whose turn it is: of two reloads the one that has read the file last is to be taken last.
@@ -24,10 +42,10 @@ pub(super) struct Reloading {
 }
 
 impl Reloading {
-    pub(super) fn new(file: &Path, format: Option<LogFormat>, server: &Server) -> Self {
+    pub(super) fn new(file: &Path, overrides: Overrides, server: &Server) -> Self {
         let telemetry = Arc::clone(server.telemetry());
         let (control, turn) = (server.control(), Arc::default());
-        Self { file: file.to_owned(), format, control, telemetry, turn }
+        Self { file: file.to_owned(), overrides, control, telemetry, turn }
     }
 
     /// Has the server take the file as it is now, and tells everybody how that went. What has begun
@@ -64,7 +82,7 @@ impl Reloading {
 
     async fn take(&self) -> anyhow::Result<()> {
         let Loaded { mut settings, warnings } = Settings::load(&self.file)?;
-        settings.access_log.format = self.format.unwrap_or(settings.access_log.format);
+        self.overrides.apply(&mut settings);
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
@@ -87,7 +105,7 @@ mod tests {
                     [access_log]\nenabled = false\n";
         std::fs::write(&file, text).unwrap();
         let server = Server::bind(Settings::load(&file).unwrap().settings).await.unwrap();
-        let reloading = Reloading::new(&file, None, &server);
+        let reloading = Reloading::new(&file, Overrides::default(), &server);
         let mut asked = Box::pin(reloading.reload());
         assert!(poll!(&mut asked).is_pending(), "nobody serves yet");
         drop(asked);

@@ -1,17 +1,17 @@
 //! `hybridge serve`: the proxy, as a configuration file has it or in front of one backend.
 
 use super::logs;
-use super::reloading::Reloading;
+use super::reloading::{Overrides, Reloading};
 use super::signals::{obey, until_stopped};
 use crate::admin::Reload;
 use crate::config::Settings;
 use crate::config::load::Loaded;
-use crate::config::operation::LogFormat;
 use crate::config::route::Mode;
 use crate::config::server_url::ServerUrl;
 use crate::config::values::{Address, BackendDialect, HostPolicy};
 use crate::dialect::Dialect;
 use crate::net::activation;
+use crate::recording::recorder::Recorder;
 use crate::server::Server;
 use crate::session::translate::BinaryPolicy;
 use crate::telemetry::notify;
@@ -23,13 +23,19 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::runtime::Builder;
+use tokio::task::spawn_blocking;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The configuration file; it stands for all other options.
     #[arg(short, long, value_name = "FILE", conflicts_with = "OneLine")]
     config: Option<PathBuf>,
+
+    /// Write what sessions say to files in this folder, which has to exist.
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
 
     #[command(flatten)]
     one_line: Option<OneLine>,
@@ -114,7 +120,8 @@ pub(super) fn run(args: &Args, logs: &logs::Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    settings.access_log.format = logs.format().unwrap_or(settings.access_log.format);
+    let overrides = Overrides { format: logs.format(), record: args.record.clone() };
+    overrides.apply(&mut settings);
     logs.start(&settings.log);
     for warning in &warnings {
         tracing::warn!("{warning}");
@@ -122,7 +129,7 @@ pub(super) fn run(args: &Args, logs: &logs::Args) -> anyhow::Result<ExitCode> {
     raise_file_limit();
     let workers = settings.workers.get();
     let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
-    let result = runtime.block_on(serve(settings, args.config.clone(), logs.format()));
+    let result = runtime.block_on(serve(settings, args.config.clone(), overrides));
     // What has not ended by now is not waited for.
     runtime.shutdown_background();
     result.map(|()| ExitCode::SUCCESS)
@@ -139,10 +146,15 @@ fn load(args: &Args) -> anyhow::Result<Loaded> {
 async fn serve(
     settings: Settings,
     file: Option<PathBuf>,
-    format: Option<LogFormat>,
+    overrides: Overrides,
 ) -> anyhow::Result<()> {
+    let record = settings.record.clone();
     let mut server = Server::bind(settings).await?;
-    let reloading = file.map(|file| Reloading::new(&file, format, &server));
+    let recorder = Recorder::start(&record, Arc::clone(server.telemetry()))?.map(Arc::new);
+    if let Some(recorder) = &recorder {
+        server = server.watched_by(Arc::<Recorder>::clone(recorder));
+    }
+    let reloading = file.map(|file| Reloading::new(&file, overrides, &server));
     if let Some(reloading) = reloading.clone() {
         server = server.reloaded_by(Reload::new(move || {
             let reloading = reloading.clone();
@@ -158,13 +170,17 @@ async fn serve(
             notify::stopping();
         })
     });
-    tokio::select! {
+    let result = tokio::select! {
         // In this order: systemd is to hear first that we are ready.
         biased;
         result = serving => result,
         never = obeying => match never {},
         never = notify::stay_alive() => match never {},
+    };
+    if let Some(recorder) = recorder {
+        spawn_blocking(move || recorder.close()).await?;
     }
+    result
 }
 
 /// Lets everybody know that the server is there.

@@ -18,7 +18,7 @@ use toml::de::{DeString, DeTable, DeValue, Deserializer};
 const LONGEST: u64 = 4 << 20;
 
 /// The tables that there is one of.
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 19] = [
     "access_log",
     "admin",
     "backend_rate",
@@ -31,6 +31,7 @@ const TABLES: [&str; 18] = [
     "log",
     "origins",
     "passive_health",
+    "record",
     "redirect",
     "request_headers",
     "respond",

@@ -22,7 +22,7 @@ pub mod values;
 
 use backend::{Backend, Server};
 use listener::Listener;
-use operation::{AccessLog, Admin, Log};
+use operation::{AccessLog, Admin, Log, Record};
 use route::Route;
 use serde::{Deserialize, Serialize};
 use server_url::ServerUrl;
@@ -56,6 +56,8 @@ pub struct Settings {
     pub access_log: AccessLog,
     /// Metrics, health and reload.
     pub admin: Admin,
+    /// Recordings of what sessions say.
+    pub record: Record,
     /// Where clients connect.
     #[serde(rename = "listener")]
     pub listeners: Vec<Listener>,
@@ -78,6 +80,7 @@ impl Default for Settings {
             log: Log::default(),
             access_log: AccessLog::default(),
             admin: Admin::default(),
+            record: Record::default(),
             listeners: Vec::new(),
             backends: Vec::new(),
             routes: Vec::new(),

@@ -1,7 +1,8 @@
-//! What operators watch and steer: the `[log]`, `[access_log]` and `[admin]` tables.
+//! What operators watch and steer: the `[log]`, `[access_log]`, `[admin]` and `[record]` tables.
 
-use super::values::Address;
+use super::values::{Address, Percent, Period, Size};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// `[log]`: what the program tells of itself, on standard error.
@@ -68,4 +69,39 @@ pub struct Admin {
     /// Whether the address may be one that others than this machine can reach. There is no
     /// password.
     pub allow_remote: bool,
+}
+
+/// `[record]`: what sessions say, written to files; off without a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Record {
+    /// Where the files go. It has to exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// The share of connections that is recorded, in percent.
+    pub percent: Percent,
+    /// With what the targets of recorded sessions begin; all are recorded without it.
+    pub paths: Vec<String>,
+    /// Whether passwords, cookies and tokens are recorded as they are.
+    pub secrets: bool,
+    /// From which size on new sessions go to a new file.
+    pub max_file: Size,
+    /// From which age on they do.
+    pub max_age: Period,
+    /// How many recordings are kept; the oldest are removed.
+    pub keep: NonZeroUsize,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            percent: Percent::ALL,
+            paths: Vec::new(),
+            secrets: false,
+            max_file: Size(256 << 20),
+            max_age: Period::seconds(3600),
+            keep: const { NonZeroUsize::new(48).unwrap() },
+        }
+    }
 }

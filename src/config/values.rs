@@ -3,6 +3,7 @@
 use crate::dialect::Dialect;
 use crate::handshake::is_host;
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -56,6 +57,32 @@ impl FromStr for Period {
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+/// A share of a hundred, from 1 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8")]
+pub struct Percent(u8);
+
+impl Percent {
+    /// All of it.
+    pub const ALL: Self = Self(100);
+
+    /// The number.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<u8> for Percent {
+    type Error = BadValue;
+
+    fn try_from(percent: u8) -> Result<Self, BadValue> {
+        match percent {
+            1..=100 => Ok(Self(percent)),
+            _ => Err(BadValue("write a number from 1 to 100".to_owned())),
+        }
     }
 }
 

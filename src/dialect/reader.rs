@@ -27,6 +27,39 @@ impl Reader {
         }
     }
 
+    /// A reader of what was captured: it reads what can be read without doubt though it breaks a rule,
+    /// which is frames whose masking is wrong.
+    pub fn lenient(dialect: Dialect, speaker: Side) -> Self {
+        match dialect {
+            Dialect::Hixie(_) => Self::new(dialect, speaker),
+            Dialect::Hybi(version) => Self::Hybi(hybi::frames::Reader::lenient(version, speaker)),
+        }
+    }
+
+    /// Allows messages that are compressed, or forbids them; the dialects of Hixie have none.
+    pub const fn allow_compression(&mut self, allowed: bool) {
+        match self {
+            Self::Hixie(_) => {}
+            Self::Hybi(reader) => reader.allow_compression(allowed),
+        }
+    }
+
+    /// Whether the last message that began is compressed.
+    pub const fn is_compressed(&self) -> bool {
+        match self {
+            Self::Hixie(_) => false,
+            Self::Hybi(reader) => reader.is_compressed(),
+        }
+    }
+
+    /// Whether a frame was masked that should not be, or was not and should be.
+    pub const fn masks_wrongly(&self) -> bool {
+        match self {
+            Self::Hixie(_) => false,
+            Self::Hybi(reader) => reader.masks_wrongly(),
+        }
+    }
+
     /// Whether the peer is in the middle of a message or a frame.
     pub const fn in_message(&self) -> bool {
         match self {

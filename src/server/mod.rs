@@ -204,10 +204,10 @@ async fn reload(door: &Door, sockets: &mut Sockets, settings: Settings) -> anyho
     let service = Service::new(settings, &before.pools)?;
     // From here on nothing can fail.
     let (old, new) = (&before.settings, &service.settings);
-    if (old.workers, old.max_connections, &old.admin)
-        != (new.workers, new.max_connections, &new.admin)
+    if (old.workers, old.max_connections, &old.admin, &old.record)
+        != (new.workers, new.max_connections, &new.admin, &new.record)
     {
-        tracing::warn!("workers, max_connections and admin take effect at the next start");
+        tracing::warn!("workers, max_connections, admin and record take effect at the next start");
     }
     sockets.follow(plan);
     door.shared.telemetry.access.switch(output);

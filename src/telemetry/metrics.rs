@@ -45,6 +45,7 @@ pub(crate) struct Metrics {
     closes: Family<OfClose, Counter>,
     requests: Family<OfStatus, Counter>,
     reloads: Family<OfResult, Counter>,
+    recorded: Family<OfResult, Counter>,
     loaded: Gauge<f64, std::sync::atomic::AtomicU64>,
     traffic: Mutex<Vec<Arc<Traffic>>>,
 }
@@ -81,6 +82,7 @@ impl Default for Metrics {
             closes: Family::default(),
             requests: Family::default(),
             reloads: Family::default(),
+            recorded: Family::default(),
             loaded: Gauge::default(),
             traffic: Mutex::default(),
         };
@@ -112,6 +114,7 @@ impl Metrics {
         to.register("closes", "Sessions that have ended", self.closes.clone());
         to.register("http_requests", "Plain requests", self.requests.clone());
         to.register("config_reloads", "Reloads of the settings", self.reloads.clone());
+        to.register("recorded_sessions", "Sessions that were recorded", self.recorded.clone());
         to.register_with_unit(
             "config_last_reload_success_timestamp",
             "When the settings were taken that are in force",
@@ -163,6 +166,11 @@ impl Metrics {
 
     pub(super) fn requested(&self, status: u16) {
         self.requests.get_or_create(&OfStatus::class(status)).inc();
+    }
+
+    pub(super) fn recorded(&self, whole: bool) {
+        let result = if whole { "ok" } else { "dropped" };
+        self.recorded.get_or_create(&OfResult { result }).inc();
     }
 
     pub(super) fn reloaded(&self, taken: bool) {

@@ -90,6 +90,11 @@ impl Telemetry {
         self.write(|| (identity, What::Request(request)));
     }
 
+    /// A session is in a recording, to its end or because of us not.
+    pub(crate) fn recorded(&self, whole: bool) {
+        self.metrics.recorded(whole);
+    }
+
     /// The settings were read again, and taken or not.
     pub(crate) fn reloaded(&self, taken: bool) {
         self.metrics.reloaded(taken);
@@ -113,7 +118,7 @@ impl Telemetry {
     clippy::disallowed_methods,
     reason = "lines and metrics tell when; nothing is decided by it"
 )]
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 

@@ -1,11 +1,11 @@
-//! Where the body of a plain request ends: what its head announces, and a scanner that finds the end
-//! in what comes. It keeps and decodes nothing.
+//! Where the body of a plain request or its answer ends: what the head announces, and a scanner that
+//! finds the end in what comes. It keeps and decodes nothing.
 //!
 //! Strict, because whoever reads a length otherwise than the next hop takes a part of one request
 //! for another one.
 
 use super::grammar;
-use super::head::{Request, Version};
+use super::head::{Fields, Request, Response, Version};
 
 /// The longest line of a chunk's size with its extensions, in bytes. Extensions mean nothing to us,
 /// and nobody is known to need long ones.
@@ -42,7 +42,7 @@ pub enum Fault {
     Trailer,
 }
 
-/// How a request says where its body ends.
+/// How a head says where its body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// By its length, which is 0 where nothing is said (RFC 9112 section 6.3).
@@ -57,31 +57,43 @@ impl Framing {
     /// # Errors
     /// When it is not certain what it announces.
     pub fn of(request: &Request<'_>) -> Result<Self, Fault> {
-        let mut lengths = request.fields.all("Content-Length");
+        let announced = Self::announced(&request.fields, request.version)?;
+        Ok(announced.unwrap_or(Self::Length(0)))
+    }
+
+    /// What the head of an answer announces that has a body; `None` where the connection ends it
+    /// (RFC 9112 section 6.3).
+    ///
+    /// # Errors
+    /// When it is not certain what it announces.
+    pub fn of_response(response: &Response<'_>) -> Result<Option<Self>, Fault> {
+        Self::announced(&response.fields, Version::Http11)
+    }
+
+    fn announced(fields: &Fields<'_>, version: Version) -> Result<Option<Self>, Fault> {
+        let mut lengths = fields.all("Content-Length");
         let length = lengths.next();
         // Not even the same twice: some take the first, some the last, some their list.
         if lengths.next().is_some() {
             return Err(Fault::Length);
         }
-        if request.fields.has("Transfer-Encoding") {
-            return Self::of_codings(request, length.is_some());
+        if fields.has("Transfer-Encoding") {
+            return Self::of_codings(fields, version, length.is_some()).map(Some);
         }
-        length.map_or(Ok(Self::Length(0)), |value| {
-            decimal(value).map(Self::Length).ok_or(Fault::Length)
-        })
+        length.map(|value| decimal(value).map(Self::Length).ok_or(Fault::Length)).transpose()
     }
 
-    fn of_codings(request: &Request<'_>, length: bool) -> Result<Self, Fault> {
+    fn of_codings(fields: &Fields<'_>, version: Version, length: bool) -> Result<Self, Fault> {
         // RFC 9112 section 6.1: such a message "might indicate an attempt to perform request
         // smuggling", and one of HTTP/1.0 must be treated as "if the framing is faulty".
         if length {
             return Err(Fault::Ambiguous);
         }
-        if request.version == Version::Http10 {
+        if version == Version::Http10 {
             return Err(Fault::Coding);
         }
         let mut codings = Vec::new();
-        for value in request.fields.all("Transfer-Encoding") {
+        for value in fields.all("Transfer-Encoding") {
             codings.extend(grammar::token_list(value).ok_or(Fault::Coding)?);
         }
         let chunked = |coding: &&str| coding.eq_ignore_ascii_case("chunked");

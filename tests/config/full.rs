@@ -8,12 +8,12 @@ use hybridge::config::backend::{
 use hybridge::config::listener::{
     CertificateFiles, ClientCertificate, FlashPolicy, Listener, ServerTls, TlsVersion,
 };
-use hybridge::config::operation::{AccessLog, Admin, Log, LogFormat, LogLevel};
+use hybridge::config::operation::{AccessLog, Admin, Log, LogFormat, LogLevel, Record};
 use hybridge::config::route::{
     BasicAuth, Bounds, ClientKind, Forwarded, HeaderEdits, KeepaliveTable, Mode, Origins, Rate,
     Redirect, Respond, Route,
 };
-use hybridge::config::values::{BackendDialect, HostPolicy, Period, Size};
+use hybridge::config::values::{BackendDialect, HostPolicy, Percent, Period, Size};
 use hybridge::dialect::Dialect;
 use hybridge::session::policy::Fragments;
 use hybridge::session::translate::BinaryPolicy;
@@ -36,6 +36,15 @@ pub(crate) fn settings() -> Settings {
         log: Log { level: LogLevel::Info, format: LogFormat::Text },
         access_log: AccessLog { enabled: true, file: Some("a".into()), format: LogFormat::Text },
         admin: Admin { address: Some("127.0.0.1:1".parse().unwrap()), allow_remote: false },
+        record: Record {
+            folder: Some("a".into()),
+            percent: Percent::ALL,
+            paths: vec!["/a".to_owned()],
+            secrets: false,
+            max_file: Size(1),
+            max_age: PERIOD,
+            keep: NonZeroUsize::MIN,
+        },
         listeners: vec![listener()],
         backends: vec![backend()],
         routes: vec![route()],

@@ -25,4 +25,6 @@ mod said;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
+mod transcript;
+#[cfg(test)]
 mod vectors;

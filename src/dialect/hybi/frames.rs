@@ -9,6 +9,8 @@ use crate::wire::utf8::Validator;
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+/// Marks a compressed message in its first frame (RFC 7692 section 6).
+const COMPRESSED: u8 = 0x40;
 const OPCODE: u8 = 0x0f;
 const MASKED: u8 = 0x80;
 
@@ -26,11 +28,25 @@ pub(crate) const MAX_HEADER: usize = 14;
 #[derive(Debug)]
 pub struct Reader {
     version: Version,
-    speaker: Side,
+    rules: Rules,
     state: State,
     /// The message that is not finished yet.
     message: Option<Kind>,
+    /// Whether the last message that began is compressed.
+    compressed: bool,
     utf8: Validator,
+}
+
+/// What frames are held to.
+#[derive(Debug)]
+struct Rules {
+    speaker: Side,
+    /// Whether a frame is read that is masked and should not be, or should be and is not.
+    any_mask: bool,
+    /// Whether there was one.
+    wrong_mask: bool,
+    /// Whether a message may be compressed.
+    compression: bool,
 }
 
 #[derive(Debug)]
@@ -57,6 +73,7 @@ struct ControlFrame {
 struct Header {
     fin: bool,
     opcode: u8,
+    compressed: bool,
     len: u64,
     mask: Option<Mask>,
 }
@@ -65,7 +82,38 @@ impl Reader {
     /// A reader behind the opening handshake, of frames that come from `speaker`: a client masks
     /// them, a server does not (RFC 6455 section 5.1).
     pub fn new(version: Version, speaker: Side) -> Self {
-        Self { version, speaker, state: NO_HEADER, message: None, utf8: Validator::default() }
+        let rules = Rules { speaker, any_mask: false, wrong_mask: false, compression: false };
+        Self {
+            version,
+            rules,
+            state: NO_HEADER,
+            message: None,
+            compressed: false,
+            utf8: Validator::default(),
+        }
+    }
+
+    /// A reader of what was captured: it reads frames all the same whose masking is wrong, which real
+    /// old peers send, and notes it.
+    pub fn lenient(version: Version, speaker: Side) -> Self {
+        let reader = Self::new(version, speaker);
+        Self { rules: Rules { any_mask: true, ..reader.rules }, ..reader }
+    }
+
+    /// Allows messages that are compressed, or forbids them: whether permessage-deflate was
+    /// negotiated (RFC 7692 section 5). They are handed out as they came, text unchecked.
+    pub const fn allow_compression(&mut self, allowed: bool) {
+        self.rules.compression = allowed;
+    }
+
+    /// Whether the last message that began is compressed.
+    pub const fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// Whether a frame was masked that should not be, or was not and should be.
+    pub const fn masks_wrongly(&self) -> bool {
+        self.rules.wrong_mask
     }
 
     /// Whether the peer is in the middle of a frame or of a message.
@@ -82,7 +130,7 @@ impl Reader {
         loop {
             match &mut self.state {
                 State::Header { bytes, have } => {
-                    let Some(header) = read_header(self.speaker, bytes, have, input)? else {
+                    let Some(header) = read_header(&mut self.rules, bytes, have, input)? else {
                         return Ok(None);
                     };
                     *have = 0;
@@ -118,7 +166,7 @@ impl Reader {
     }
 
     fn begin(&mut self, header: Header) -> Result<(), Fault> {
-        let Header { fin, opcode, len, mask } = header;
+        let Header { fin, opcode, compressed, len, mask } = header;
         // RFC 6455 section 5.4: a continuation continues, and anything else does not.
         let (kind, first) = match (opcode, self.message) {
             (CONTINUATION, Some(kind)) => (kind, false),
@@ -126,6 +174,9 @@ impl Reader {
             (BINARY, None) => (Kind::Binary, true),
             _ => return Err(Fault::Fragment),
         };
+        if first {
+            self.compressed = compressed;
+        }
         self.message = Some(kind);
         self.state = State::Data { first, fin, kind, remaining: len, mask };
         Ok(())
@@ -142,7 +193,7 @@ impl Reader {
         if let Some(mask) = mask {
             mask.apply(data);
         }
-        if *kind == Kind::Text {
+        if *kind == Kind::Text && !self.compressed {
             self.utf8.feed(data)?;
         }
         let total = (*first && *fin).then_some(*remaining);
@@ -165,13 +216,13 @@ impl Reader {
 /// Reads a header from what was kept and the front of `input`; keeps what is not whole.
 #[inline]
 fn read_header(
-    speaker: Side,
+    rules: &mut Rules,
     bytes: &mut [u8; MAX_HEADER],
     have: &mut u8,
     input: &mut &mut [u8],
 ) -> Result<Option<Header>, Fault> {
     if *have == 0
-        && let Some((header, len)) = parse_header(speaker, input)?
+        && let Some((header, len)) = parse_header(rules, input)?
         && input.split_off_mut(..len).is_some()
     {
         return Ok(Some(header));
@@ -182,7 +233,7 @@ fn read_header(
             *have += 1;
         }
         let so_far = bytes.get(..usize::from(*have)).unwrap_or_default();
-        if let Some((header, _)) = parse_header(speaker, so_far)? {
+        if let Some((header, _)) = parse_header(rules, so_far)? {
             return Ok(Some(header));
         }
     }
@@ -191,20 +242,28 @@ fn read_header(
 
 /// Parses a frame header (RFC 6455 section 5.2) and tells its length; `None` when it is cut.
 #[inline]
-fn parse_header(speaker: Side, bytes: &[u8]) -> Result<Option<(Header, usize)>, Fault> {
+fn parse_header(rules: &mut Rules, bytes: &[u8]) -> Result<Option<(Header, usize)>, Fault> {
     let [start, second, rest @ ..] = bytes else {
         return Ok(None);
     };
     let (fin, opcode) = (start & FIN != 0, start & OPCODE);
-    if start & RESERVED != 0 {
-        return Err(Fault::ReservedBit);
+    let reserved = start & RESERVED;
+    if reserved != 0 {
+        // RFC 7692 section 6: in the first frame of a message, and in no control frame.
+        let compressed = reserved == COMPRESSED && matches!(opcode, TEXT | BINARY);
+        if !(compressed && rules.compression) {
+            return Err(Fault::ReservedBit);
+        }
     }
     if !matches!(opcode, CONTINUATION | TEXT | BINARY | CLOSE | PING | PONG) {
         return Err(Fault::Opcode);
     }
     let masked = second & MASKED != 0;
-    if masked != (speaker == Side::Client) {
-        return Err(Fault::Masking);
+    if masked != (rules.speaker == Side::Client) {
+        if !rules.any_mask {
+            return Err(Fault::Masking);
+        }
+        rules.wrong_mask = true;
     }
     let short = second & !MASKED;
     if opcode >= CLOSE && (!fin || short > 125) {
@@ -232,7 +291,8 @@ fn parse_header(speaker: Side, bytes: &[u8]) -> Result<Option<(Header, usize)>, 
         [a, b, c, d, rest @ ..] => (Some(Mask::new([*a, *b, *c, *d])), rest),
         _ => return Ok(None),
     };
-    Ok(Some((Header { fin, opcode, len, mask }, bytes.len() - rest.len())))
+    let compressed = reserved != 0;
+    Ok(Some((Header { fin, opcode, compressed, len, mask }, bytes.len() - rest.len())))
 }
 
 impl ControlFrame {

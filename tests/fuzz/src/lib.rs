@@ -3,6 +3,7 @@
 //! What the product wrote is read by the decoder that `tests/pure` has for this, by `httparse`, and
 //! by the product's own reader of the other role.
 
+pub mod conversation;
 pub mod handshake;
 pub mod head;
 pub mod reader;

@@ -1,6 +1,7 @@
 //! Inputs to begin with, made of the vectors.
 
 use crate::form::{self, Case, Line};
+use crate::peer::DIALECTS;
 use crate::reader::voice_byte;
 use crate::script::{Script, Speech, Step, Tight, Word};
 use arbitrary::{Arbitrary, Unstructured};
@@ -19,6 +20,9 @@ const LONG_RUN: usize = 600;
 /// The data of a speech that is a long run, in bytes, and how often it is said at a time.
 const LINE: usize = 200;
 const RUNS: u8 = 180;
+
+/// A conversation that nothing comes before.
+const NO_OPENING: u8 = 2 * 5;
 
 /// What the proxy masks with in the vectors.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -56,6 +60,9 @@ fn openings(case: &Case, seeds: &mut Vec<Seed>) {
     for head in [&request, &answer].into_iter().flatten() {
         seeds.push(Seed { target: "head", bytes: [&[5, 7], &head[..]].concat() });
     }
+    let heads = [(0, &request), (1, &answer)];
+    let speeches = heads.into_iter().filter_map(|(side, head)| Some((side, &head.as_ref()?[..])));
+    seeds.push(conversation(NO_OPENING, speeches));
     let random = case.get("entropy").map_or_else(|| vec![0], form::bytes);
     let random: Vec<u8> = random.iter().copied().cycle().take(16).collect();
     let exchange = [request.unwrap_or_default(), answer.unwrap_or_default()].concat();
@@ -74,9 +81,24 @@ fn readings(case: &Case, seeds: &mut Vec<Seed>) {
                 let voice = voice_byte(name.parse().unwrap(), side);
                 let bytes = [&[voice, 3, 5], &said[..]].concat();
                 seeds.push(Seed { target: "reader", bytes });
+                let dialect = DIALECTS.iter().position(|dialect| dialect.name() == name).unwrap();
+                let opening = 2 * u8::try_from(dialect).unwrap();
+                seeds.push(conversation(opening, [(side as u8, &said[..])]));
             }
         }
     }
+}
+
+/// A captured connection, of speeches of the client (0) and the backend (1).
+fn conversation<'s>(opening: u8, speeches: impl IntoIterator<Item = (u8, &'s [u8])>) -> Seed {
+    let mut bytes = vec![opening, 3, 5];
+    for (side, speech) in speeches {
+        for piece in speech.chunks(255) {
+            bytes.extend([side, u8::try_from(piece.len()).unwrap()]);
+            bytes.extend(piece);
+        }
+    }
+    Seed { target: "conversation", bytes }
 }
 
 fn sessions(case: &Case, seeds: &mut Vec<Seed>) {

@@ -1,0 +1,184 @@
+//! The thread that reads the inbox, finds out what is said, and has it filed.
+
+use super::files::{Files, Slot};
+use super::inbox::{Inbox, Kind, Note};
+use crate::event::Side;
+use crate::telemetry::Telemetry;
+use crate::transcript::conversation::{Conversation, Found, Mark};
+use crate::transcript::event::{Event, What};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::thread::park_timeout;
+use std::time::Duration;
+
+/// How long the thread waits for more where little waits for it.
+const ROUND: Duration = Duration::from_millis(50);
+
+/// The thread.
+#[derive(Debug)]
+pub(super) struct Clerk {
+    inbox: Arc<Inbox>,
+    files: Files,
+    /// With what the targets begin that are wanted.
+    paths: Vec<String>,
+    telemetry: Arc<Telemetry>,
+    connections: HashMap<u32, Connection>,
+    /// The number of the next session.
+    next: u64,
+    /// What was said last; here for its memory.
+    told: Vec<What>,
+}
+
+/// A connection of a client.
+#[derive(Debug)]
+struct Connection {
+    conversation: Conversation,
+    peer: String,
+    /// Whether its client has asked for a session, so that it is known whether that is filed.
+    is_decided: bool,
+    /// Where, and under which number.
+    slot: Option<Slot>,
+    session: u64,
+}
+
+impl Clerk {
+    pub(super) fn new(
+        inbox: Arc<Inbox>,
+        files: Files,
+        paths: Vec<String>,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        Self {
+            inbox,
+            files,
+            paths,
+            telemetry,
+            connections: HashMap::new(),
+            next: 1,
+            told: Vec::new(),
+        }
+    }
+
+    /// Works until it is told that there is no more to come.
+    pub(super) fn work(mut self, closed: &Receiver<()>) {
+        let (inbox, mut buffer) = (Arc::clone(&self.inbox), Vec::new());
+        let mut ending = false;
+        loop {
+            inbox.read(&mut buffer, |note| self.take(note));
+            self.files.flush();
+            if ending {
+                break;
+            }
+            // What was left before it was closed is read once more.
+            ending = closed.try_recv() == Err(TryRecvError::Disconnected);
+            if !ending {
+                park_timeout(ROUND);
+            }
+        }
+        let at = inbox.now();
+        for (_, connection) in std::mem::take(&mut self.connections) {
+            self.give_up(connection, at);
+        }
+        self.files.close();
+    }
+
+    fn take(&mut self, note: Note<'_>) {
+        let Note { id, kind, at, bytes } = note;
+        if kind == Kind::Opened {
+            let peer = String::from_utf8_lossy(bytes).into_owned();
+            self.connections.insert(id, Connection::new(peer));
+            return;
+        }
+        let Some(mut connection) = self.connections.remove(&id) else { return };
+        match kind {
+            Kind::Ended => return self.finish(connection, at),
+            Kind::Lost => return self.give_up(connection, at),
+            _ => {}
+        }
+        self.hear(&mut connection, at, |conversation, mark, tell| match kind {
+            Kind::Said => conversation.feed(Side::Client, bytes, mark, tell),
+            Kind::Told => conversation.feed(Side::Backend, bytes, mark, tell),
+            Kind::Left => conversation.end(Side::Client, false, mark, tell),
+            Kind::Dismissed => conversation.end(Side::Backend, false, mark, tell),
+            Kind::Opened | Kind::Ended | Kind::Lost => {}
+        });
+        if connection.is_wanted() {
+            self.connections.insert(id, connection);
+        } else {
+            self.inbox.mute(id);
+        }
+    }
+
+    /// The connection has ended; who has ended it first is known by now.
+    fn finish(&mut self, mut connection: Connection, at: u64) {
+        self.hear(&mut connection, at, |conversation, mark, tell| {
+            for side in Side::BOTH {
+                conversation.end(side, false, mark, tell);
+            }
+        });
+        if let Some(slot) = connection.slot {
+            self.files.leave(slot);
+            self.telemetry.recorded(true);
+        }
+    }
+
+    /// What follows of the connection is not known.
+    fn give_up(&mut self, mut connection: Connection, at: u64) {
+        self.hear(&mut connection, at, Conversation::cut);
+        if let Some(slot) = connection.slot {
+            self.files.leave(slot);
+            self.telemetry.recorded(false);
+        }
+    }
+
+    /// Has what the conversation tells filed, once there is a session.
+    fn hear(
+        &mut self,
+        connection: &mut Connection,
+        at: u64,
+        listen: impl FnOnce(&mut Conversation, Mark, &mut dyn FnMut(Mark, What)),
+    ) {
+        let mut told = std::mem::take(&mut self.told);
+        let mark = Mark { at, packet: None, acked: None };
+        listen(&mut connection.conversation, mark, &mut |_, what| told.push(what));
+        for mut what in told.drain(..) {
+            if let What::Open(open) = &mut what {
+                open.client.clone_from(&connection.peer);
+                self.decide(connection, &open.target, at);
+            }
+            let Some(slot) = connection.slot else { continue };
+            let event = Event { session: connection.session, at, packet: None, what };
+            if !self.files.take(slot, &event) {
+                connection.slot = None;
+                self.telemetry.recorded(false);
+            }
+        }
+        self.told = told;
+    }
+
+    fn decide(&mut self, connection: &mut Connection, target: &str, at: u64) {
+        connection.is_decided = true;
+        if self.paths.is_empty() || self.paths.iter().any(|path| target.starts_with(path)) {
+            connection.slot = self.files.slot(at);
+            connection.session = self.next;
+            self.next += 1;
+        }
+    }
+}
+
+impl Connection {
+    fn new(peer: String) -> Self {
+        let conversation = Conversation::default();
+        Self { conversation, peer, is_decided: false, slot: None, session: 0 }
+    }
+
+    /// Whether more of it can be of use: it may still become a session, or is one that is filed.
+    fn is_wanted(&self) -> bool {
+        match self.conversation.found() {
+            Found::Nothing => true,
+            Found::WebSocket => !self.is_decided || self.slot.is_some(),
+            Found::Tls | Found::Other => false,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What the data path leaves for the recorder. A connection's bytes are copied into one of a few
+//! buffers, each behind a lock that is held for the copy only; the recorder takes whole buffers.
+//!
+//! Nobody waits for the recorder: when it is behind, it loses whole connections, and knows of which.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+use tokio::time::Instant;
+
+/// In how many buffers the connections are spread, so that workers seldom meet.
+const SHELVES: usize = 8;
+
+/// How many bytes wait in one of them at most.
+const SHELF: usize = 2 << 20;
+
+/// From how many waiting bytes on the recorder is woken, and does not wait for its next round.
+const PILE: usize = SHELF / 8;
+
+/// What a note is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// A client has connected; the bytes are its address.
+    Opened,
+    /// The client has sent bytes.
+    Said,
+    /// The client was sent bytes.
+    Told,
+    /// The client began the end.
+    Left,
+    /// The proxy did, or the backend behind it.
+    Dismissed,
+    /// The connection has ended.
+    Ended,
+    /// What follows of the connection was lost.
+    Lost,
+}
+
+impl Kind {
+    const ALL: [Self; 7] = [
+        Self::Opened,
+        Self::Said,
+        Self::Told,
+        Self::Left,
+        Self::Dismissed,
+        Self::Ended,
+        Self::Lost,
+    ];
+}
+
+/// Something that happened on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Note<'a> {
+    pub(super) id: u32,
+    pub(super) kind: Kind,
+    /// In nanoseconds since the recorder began.
+    pub(super) at: u64,
+    pub(super) bytes: &'a [u8],
+}
+
+/// The size of a note beside its bytes.
+const HEADER: usize = 4 + 1 + 8 + 4;
+
+/// The buffers.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    start: Instant,
+    shelves: [Mutex<Shelf>; SHELVES],
+    /// Who is woken.
+    reader: OnceLock<Thread>,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    notes: Vec<u8>,
+    /// Connections of which nothing is wanted. Bounded by the connections.
+    muted: HashSet<u32>,
+}
+
+impl Inbox {
+    pub(super) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            shelves: std::array::from_fn(|_| Mutex::default()),
+            reader: OnceLock::new(),
+        }
+    }
+
+    /// Has this thread be woken when much waits.
+    pub(super) fn wake(&self, reader: Thread) {
+        // The one reader says so once.
+        self.reader.set(reader).ok();
+    }
+
+    /// In nanoseconds since it began.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Leaves a note.
+    pub(super) fn put(&self, id: u32, kind: Kind, bytes: &[u8]) {
+        let at = self.now();
+        let mut shelf = self.shelf(id);
+        if shelf.muted.contains(&id) {
+            if kind == Kind::Ended {
+                shelf.muted.remove(&id);
+            }
+            return;
+        }
+        let before = shelf.notes.len();
+        if before + HEADER + bytes.len() > SHELF {
+            // There is always room for these: each stands for a connection that leaves no others.
+            shelf.push(Note { id, kind: Kind::Lost, at, bytes: &[] });
+            if kind != Kind::Ended {
+                shelf.muted.insert(id);
+            }
+        } else {
+            shelf.push(Note { id, kind, at, bytes });
+        }
+        let piled = before < PILE && shelf.notes.len() >= PILE;
+        drop(shelf);
+        if piled && let Some(reader) = self.reader.get() {
+            reader.unpark();
+        }
+    }
+
+    /// Takes no more of a connection.
+    pub(super) fn mute(&self, id: u32) {
+        self.shelf(id).muted.insert(id);
+    }
+
+    /// Reads all that waits, a connection's notes in order, with `buffer` in the place of what is
+    /// taken.
+    pub(super) fn read(&self, buffer: &mut Vec<u8>, mut each: impl FnMut(Note<'_>)) {
+        for shelf in &self.shelves {
+            buffer.clear();
+            std::mem::swap(&mut lock(shelf).notes, buffer);
+            let mut rest = &buffer[..];
+            while let Some((note, behind)) = Note::split(rest) {
+                each(note);
+                rest = behind;
+            }
+        }
+    }
+
+    fn shelf(&self, id: u32) -> MutexGuard<'_, Shelf> {
+        let [first, ..] = &self.shelves;
+        lock(self.shelves.get(id as usize % SHELVES).unwrap_or(first))
+    }
+}
+
+impl Shelf {
+    fn push(&mut self, note: Note<'_>) {
+        let length = u32::try_from(note.bytes.len()).unwrap_or(u32::MAX);
+        self.notes.extend_from_slice(&note.id.to_ne_bytes());
+        self.notes.push(note.kind as u8);
+        self.notes.extend_from_slice(&note.at.to_ne_bytes());
+        self.notes.extend_from_slice(&length.to_ne_bytes());
+        self.notes.extend_from_slice(note.bytes);
+    }
+}
+
+impl<'a> Note<'a> {
+    fn split(notes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (id, rest) = notes.split_first_chunk()?;
+        let (kind, rest) = rest.split_first()?;
+        let (at, rest) = rest.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let length = usize::try_from(u32::from_ne_bytes(*length)).ok()?;
+        let (bytes, rest) = rest.split_at_checked(length)?;
+        let kind = *Kind::ALL.get(usize::from(*kind))?;
+        let (id, at) = (u32::from_ne_bytes(*id), u64::from_ne_bytes(*at));
+        Some((Self { id, kind, at, bytes }, rest))
+    }
+}
+
+fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(inbox: &Inbox) -> Vec<(u32, Kind, Vec<u8>)> {
+        let mut notes = Vec::new();
+        inbox.read(&mut Vec::new(), |note| notes.push((note.id, note.kind, note.bytes.to_vec())));
+        notes
+    }
+
+    #[test]
+    fn what_is_put_is_read_once_and_in_order() {
+        let inbox = Inbox::new();
+        for (kind, index) in Kind::ALL.into_iter().zip(0_u8..) {
+            assert_eq!(kind as u8, index);
+            inbox.put(7, kind, &[index]);
+        }
+        let due: Vec<_> = Kind::ALL.into_iter().map(|kind| (7, kind, vec![kind as u8])).collect();
+        assert_eq!(all(&inbox), due);
+        assert_eq!(all(&inbox), []);
+    }
+
+    #[test]
+    fn a_reader_that_is_behind_loses_whole_connections() {
+        let inbox = Inbox::new();
+        let half = vec![0; SHELF / 2];
+        let (one, other) = (1, 1 + u32::try_from(SHELVES).unwrap());
+        inbox.put(one, Kind::Said, &half);
+        inbox.put(other, Kind::Said, &half);
+        inbox.put(other, Kind::Said, b"lost too");
+        inbox.put(one, Kind::Said, b"fits");
+        let kinds: Vec<_> = all(&inbox).into_iter().map(|(id, kind, _)| (id, kind)).collect();
+        assert_eq!(kinds, [(one, Kind::Said), (other, Kind::Lost), (one, Kind::Said)]);
+        inbox.put(other, Kind::Said, b"of a connection that was lost");
+        inbox.put(other, Kind::Ended, b"");
+        assert_eq!(all(&inbox), []);
+        inbox.put(other, Kind::Opened, b"a new one of that number");
+        assert_eq!(all(&inbox).len(), 1);
+    }
+
+    #[test]
+    fn who_is_muted_leaves_nothing() {
+        let inbox = Inbox::new();
+        inbox.mute(3);
+        inbox.put(3, Kind::Said, b"a");
+        assert_eq!(all(&inbox), []);
+    }
+}

@@ -1,0 +1,114 @@
+//! The recorder: a watcher that has what clients say and are told written to files, on a thread of
+//! its own.
+//!
+//! The data path copies bytes into the [inbox] and goes on. The [clerk] reads them there, finds out
+//! what they say with the same reader that reads captures, and has it [filed](files).
+
+mod clerk;
+mod files;
+mod inbox;
+mod spool;
+
+use crate::config::operation::Record;
+use crate::dialect::Dialect;
+use crate::event::Side;
+use crate::net::Peer;
+use crate::session::fact::Fact;
+use crate::telemetry::Telemetry;
+use crate::watch::{ConnectionId, Watcher};
+use anyhow::Context;
+use clerk::Clerk;
+use files::Files;
+use inbox::{Inbox, Kind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// Records sessions.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    inbox: Arc<Inbox>,
+    percent: u32,
+    /// `None` once it has been closed.
+    clerk: Mutex<Option<(std::sync::mpsc::Sender<()>, JoinHandle<()>)>>,
+}
+
+impl Recorder {
+    /// Starts to record, where the settings say so.
+    ///
+    /// # Errors
+    /// When they do not fit, or the first files cannot be made.
+    pub(crate) fn start(
+        settings: &Record,
+        telemetry: Arc<Telemetry>,
+    ) -> anyhow::Result<Option<Self>> {
+        let Some(folder) = &settings.folder else { return Ok(None) };
+        let files = Files::open(folder, settings)
+            .with_context(|| format!("cannot record to {}", folder.display()))?;
+        let inbox = Arc::new(Inbox::new());
+        let (closing, closed) = std::sync::mpsc::channel();
+        let clerk = Clerk::new(Arc::clone(&inbox), files, settings.paths.clone(), telemetry);
+        let thread = std::thread::Builder::new()
+            .name("recorder".to_owned())
+            .spawn(move || clerk.work(&closed))
+            .context("cannot start the recorder")?;
+        inbox.wake(thread.thread().clone());
+        let percent = u32::from(settings.percent.get());
+        Ok(Some(Self { inbox, percent, clerk: Mutex::new(Some((closing, thread))) }))
+    }
+
+    /// Has all be written that there is, and the files closed.
+    pub(crate) fn close(&self) {
+        let clerk = self.clerk.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((closing, thread)) = clerk {
+            drop(closing);
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                tracing::error!("the recorder has died");
+            }
+        }
+    }
+}
+
+impl Watcher for Recorder {
+    fn opened(&self, id: ConnectionId, peer: Peer) {
+        if scattered(id) % 100 < self.percent {
+            self.inbox.put(id.0, Kind::Opened, peer.to_string().as_bytes());
+        } else {
+            self.inbox.mute(id.0);
+        }
+    }
+
+    fn speaks(&self, _: ConnectionId, _: Side, _: Dialect) {}
+
+    fn read(&self, id: ConnectionId, side: Side, bytes: &[u8]) {
+        if side == Side::Client {
+            self.inbox.put(id.0, Kind::Said, bytes);
+        }
+    }
+
+    fn written(&self, id: ConnectionId, side: Side, bytes: &[u8]) {
+        if side == Side::Client {
+            self.inbox.put(id.0, Kind::Told, bytes);
+        }
+    }
+
+    fn observed(&self, id: ConnectionId, fact: &Fact) {
+        if let Fact::Ended { by, .. } = fact {
+            let kind = match by {
+                Some(Side::Client) => Kind::Left,
+                Some(Side::Backend) | None => Kind::Dismissed,
+            };
+            self.inbox.put(id.0, kind, &[]);
+        }
+    }
+
+    fn ended(&self, id: ConnectionId) {
+        self.inbox.put(id.0, Kind::Ended, &[]);
+    }
+}
+
+/// A number that is spread evenly over connections that come one after the other (Knuth's
+/// multiplicative hash).
+const fn scattered(id: ConnectionId) -> u32 {
+    id.0.wrapping_mul(2_654_435_761) >> 16
+}

@@ -1,0 +1,241 @@
+//! Takes secrets out of what is recorded, exported or shown: the values of cookies, of passwords in
+//! fields, and of parameters of a query that are named like a secret.
+
+use super::Sink;
+use crate::transcript::account::Account;
+use crate::transcript::event::{Accept, Event, Header, Open, What};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::io;
+
+/// The words in the name of a parameter that make its value a secret.
+const SECRET: [&str; 6] = ["token", "key", "secret", "sig", "signature", "auth"];
+
+/// How passwords are sent, which is no secret. Any other first word may be the password itself.
+const SCHEMES: [&str; 5] = ["Basic", "Bearer", "Digest", "Negotiate", "NTLM"];
+
+/// Fields that hold a URL, which may hold the query of the request once more.
+const URLS: [&str; 4] = ["Referer", "Location", "Sec-WebSocket-Location", "WebSocket-Location"];
+
+/// What stands in the place of a secret.
+#[derive(Debug, Clone, Default)]
+pub enum Stand {
+    /// The same for all: `•••`.
+    #[default]
+    Dots,
+    /// The same for equal secrets. Without the key nothing leads back to them.
+    Pseudonym(Key),
+}
+
+/// A key that lives as long as one recording is written.
+#[derive(Clone)]
+pub struct Key([u8; 64]);
+
+impl Key {
+    /// A key by chance.
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+/// A sink before another one.
+#[derive(Debug)]
+pub struct Redact<S> {
+    stand: Stand,
+    sink: S,
+}
+
+impl<S: Sink> Redact<S> {
+    /// Passes on to `sink` all but the secrets.
+    pub const fn new(stand: Stand, sink: S) -> Self {
+        Self { stand, sink }
+    }
+
+    /// What it passes on to.
+    pub fn into_inner(self) -> S {
+        self.sink
+    }
+}
+
+impl<S: Sink> Sink for Redact<S> {
+    fn begin(&mut self, header: &Header) -> io::Result<()> {
+        self.sink.begin(header)
+    }
+
+    fn take(&mut self, event: &Event) -> io::Result<()> {
+        let what = match &event.what {
+            What::Open(open) => What::Open(Open {
+                target: self.stand.url(&open.target),
+                fields: self.stand.fields(&open.fields),
+                client: open.client.clone(),
+                server: open.server.clone(),
+                dialect: open.dialect,
+            }),
+            What::Accept(accept) => What::Accept(Accept {
+                status: accept.status,
+                fields: self.stand.fields(&accept.fields),
+            }),
+            _ => return self.sink.take(event),
+        };
+        self.sink.take(&Event { what, ..*event })
+    }
+
+    fn end(&mut self, account: &Account) -> io::Result<()> {
+        self.sink.end(account)
+    }
+}
+
+impl Stand {
+    fn fields(&self, fields: &[(String, String)]) -> Vec<(String, String)> {
+        fields.iter().map(|(name, value)| (name.clone(), self.field(name, value))).collect()
+    }
+
+    fn field(&self, name: &str, value: &str) -> String {
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        if is("Cookie") {
+            let cookies: Vec<_> = value.split(';').map(|cookie| self.cookie(cookie)).collect();
+            cookies.join(";")
+        } else if is("Set-Cookie") {
+            // What follows the cookie is how long and where it holds (RFC 6265 section 4.1.1).
+            let end = value.find(';').unwrap_or(value.len());
+            let (cookie, attributes) = value.split_at(end);
+            self.cookie(cookie) + attributes
+        } else if is("Authorization") || is("Proxy-Authorization") {
+            match value.trim().split_once(' ') {
+                Some((scheme, secret))
+                    if SCHEMES.iter().any(|s| scheme.eq_ignore_ascii_case(s)) =>
+                {
+                    format!("{scheme} {}", self.secret(secret.trim()))
+                }
+                _ => self.secret(value.trim()),
+            }
+        } else if URLS.iter().any(|url| is(url)) {
+            self.url(value)
+        } else {
+            value.to_owned()
+        }
+    }
+
+    /// Keeps the name, so that a cookie is seen to be the one that was set.
+    fn cookie(&self, cookie: &str) -> String {
+        match cookie.split_once('=') {
+            Some((name, value)) => format!("{name}={}", self.secret(value.trim())),
+            None if cookie.trim().is_empty() => cookie.to_owned(),
+            None => self.secret(cookie.trim()),
+        }
+    }
+
+    fn url(&self, url: &str) -> String {
+        let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
+        let mut shown = format!("{path}?");
+        for part in query.split_inclusive(['&', ';']) {
+            let (pair, separator) = match part.strip_suffix(['&', ';']) {
+                Some(pair) => (pair, part.get(pair.len()..).unwrap_or_default()),
+                None => (part, ""),
+            };
+            match pair.split_once('=') {
+                Some((name, value)) if is_secret(name) => {
+                    shown.extend([name, "=", &self.secret(value), separator]);
+                }
+                _ => shown.push_str(part),
+            }
+        }
+        shown
+    }
+
+    fn secret(&self, secret: &str) -> String {
+        match self {
+            Self::Dots => "•••".to_owned(),
+            Self::Pseudonym(key) => {
+                let mut mac = Hmac::<Sha256>::new(&key.0.into());
+                mac.update(secret.as_bytes());
+                let [a, b, c, d, ..] = <[u8; 32]>::from(mac.finalize().into_bytes());
+                format!("‹r:{:08x}›", u32::from_be_bytes([a, b, c, d]))
+            }
+        }
+    }
+}
+
+/// Whether a parameter is named like a secret: `token`, `api_key`, `accessToken`, `passphrase`,
+/// `authtoken`; but not `author` or `design`.
+fn is_secret(name: &str) -> bool {
+    let name = decoded(name);
+    let mut words = String::new();
+    for c in name.chars() {
+        match c {
+            'A'..='Z' => words.extend([' ', c.to_ascii_lowercase()]),
+            c if c.is_alphanumeric() => words.push(c),
+            _ => words.push(' '),
+        }
+    }
+    let lower = name.to_ascii_lowercase();
+    words.split(' ').chain([&*lower]).any(|word| word.starts_with("pass") || SECRET.contains(&word))
+        || ["token", "key", "secret"].iter().any(|end| lower.ends_with(end))
+}
+
+/// A name without its percent-encoding, behind which nothing may hide.
+fn decoded(name: &str) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|hex| str::from_utf8(hex).ok());
+        let byte = hex.filter(|_| *first == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = after.get(if byte.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4231 section 4.3: a shorter key is filled with zeros (RFC 2104 section 2).
+    #[test]
+    fn a_pseudonym_is_an_hmac() {
+        let mut key = [0; 64];
+        key[..4].copy_from_slice(b"Jefe");
+        let stand = Stand::Pseudonym(Key(key));
+        assert_eq!(stand.secret("what do ya want for nothing?"), "‹r:5bdcc146›");
+    }
+
+    #[test]
+    fn names_of_secrets() {
+        for name in [
+            "token",
+            "KEY",
+            "api_key",
+            "apiKey",
+            "apikey",
+            "access-token",
+            "authtoken",
+            "pass",
+            "pwd_pass",
+            "password",
+            "userPassword",
+            "sig",
+            "X-Amz-Signature",
+            "auth",
+            "%74oken",
+            "client.secret",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["author", "design", "signal", "keyboard", "user", "compass", "", "%", "%zz"] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_secrets_of_a_url() {
+        let stand = Stand::Dots;
+        assert_eq!(stand.url("/a?b=c;token=1&key&sig=a=b&d"), "/a?b=c;token=•••&key&sig=•••&d");
+        assert_eq!(stand.url("/token=1"), "/token=1");
+    }
+}

@@ -1,0 +1,148 @@
+//! Recordings of the real program: what its sessions said is in the files, and nothing that must not
+//! be.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test may panic"
+)]
+#![expect(dead_code, reason = "the modules are shared with other tests, which use the rest")]
+
+#[path = "proxy/peers/mod.rs"]
+mod peers;
+#[path = "proxy/program.rs"]
+mod program;
+
+use peers::{Kind, Offer, Peer, Reply, Said};
+use program::Program;
+use rustix::process::Signal;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+/// What a conversation takes at most; nothing here takes as long.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A program that records, in front of a backend of RFC 6455.
+async fn recording(folder: &Path, more: &str) -> (Program, TcpListener) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let backend = listener.local_addr().unwrap();
+    let file = folder.join("hybridge.toml");
+    let text = format!(
+        "[record]\nfolder = {folder:?}\n{more}\n\
+         [[listener]]\nname = \"main\"\naddress = [\"127.0.0.1:0\"]\n\
+         [[backend]]\nname = \"main\"\n[[backend.server]]\nurl = \"ws://{backend}\"\n\
+         [[route]]\nname = \"main\"\nbackend = \"main\"\n"
+    );
+    fs::write(&file, text).unwrap();
+    (Program::with(&file), listener)
+}
+
+/// A session of a client of Hixie-76 in which all is said back, and which the client closes.
+async fn session(program: &Program, listener: &TcpListener, target: &str, all: &[Said]) {
+    let offer = Offer { target: target.to_owned(), ..Offer::default() };
+    let reply = Reply::default();
+    let (client, backend) = tokio::join!(
+        Peer::connect(Kind::Hixie76, program.address, &offer),
+        Peer::accept(Kind::Rfc6455, listener, &reply)
+    );
+    let (mut client, mut backend) = (client.0, backend.0);
+    for said in all {
+        client.say(std::slice::from_ref(said)).await;
+        assert_eq!(backend.hear().await, *said);
+        backend.say(std::slice::from_ref(said)).await;
+        assert_eq!(client.hear().await, *said);
+    }
+    client.say(&[Said::Close(None)]).await;
+    let close = backend.hear().await;
+    backend.answer_close(&close).await;
+    assert_eq!(client.hear().await, Said::Close(None));
+    client.finish().await;
+    backend.finish().await;
+}
+
+fn end(mut program: Program) {
+    program.signal(Signal::TERM);
+    assert!(program.wait().success());
+}
+
+/// The files with an ending, in the order of their times.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|e| e == ending)).collect();
+    files.sort();
+    files
+}
+
+fn lines(file: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(file).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+async fn in_time(test: impl Future<Output = ()>) {
+    timeout(DEADLINE, test).await.expect("a conversation in time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_is_in_the_recording() {
+    in_time(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, listener) = recording(folder.path(), "").await;
+        let large = "\u{e4}".repeat(100_000);
+        let all = [Said::text("first"), Said::text(&large), Said::text("")];
+        session(&program, &listener, "/chat?token=hush&room=1", &all).await;
+        end(program);
+        let [file] = &files(folder.path(), "wsrec")[..] else { panic!("one recording") };
+        assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+        let lines = lines(file);
+        let of = |kind: &str| lines.iter().filter(|line| line["event"] == kind).collect::<Vec<_>>();
+        assert_eq!((of("open").len(), of("accept").len(), of("end").len()), (1, 1, 1));
+        assert_eq!(of("open")[0]["dialect"], "hixie-76");
+        assert_eq!(of("accept")[0]["status"], 101);
+        let said: Vec<_> = of("message")
+            .into_iter()
+            .map(|line| (line["from"].as_str().unwrap(), line["text"].as_str().unwrap()))
+            .collect();
+        let each = all.iter().flat_map(|said| {
+            let Said::Text(text) = said else { unreachable!() };
+            [("client", text.as_str()), ("server", text.as_str())]
+        });
+        assert!(said.into_iter().eq(each), "what was said, in order");
+        let end = of("end")[0];
+        assert_eq!((&end["by"], &end["clean"]), (&"client".into(), &true.into()));
+        let text = fs::read_to_string(file).unwrap();
+        assert!(!text.contains("hush") && text.contains("room=1"), "{}", &text[..600]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_is_wanted_is_recorded_and_kept() {
+    in_time(async {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = "paths = [\"/chat\"]\nmax_file = \"1\"\nkeep = 2\nsecrets = true";
+        let (program, listener) = recording(folder.path(), settings).await;
+        for (target, said) in [
+            ("/other", "not wanted"),
+            ("/chat/1?token=known", "one"),
+            ("/chat/2", "two"),
+            ("/chat/3", "three"),
+        ] {
+            session(&program, &listener, target, &[Said::text(said)]).await;
+        }
+        end(program);
+        let kept = files(folder.path(), "wsrec");
+        let said: Vec<_> = kept.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+        let [before, last] = &said[..] else { panic!("two recordings of {kept:?}") };
+        assert!(before.contains("\"two\"") && last.contains("\"three\""), "{said:?}");
+        assert!(said.iter().all(|text| !text.contains("not wanted")), "{said:?}");
+    })
+    .await;
+}
