@@ -44,15 +44,20 @@ async fn recording(folder: &Path, more: &str) -> (Program, TcpListener) {
     (Program::with(&file), listener)
 }
 
-/// A session of a client of Hixie-76 in which all is said back, and which the client closes.
-async fn session(program: &Program, listener: &TcpListener, target: &str, all: &[Said]) {
+/// A session of a client of Hixie-76.
+async fn open(program: &Program, listener: &TcpListener, target: &str) -> (Peer, Peer) {
     let offer = Offer { target: target.to_owned(), ..Offer::default() };
     let reply = Reply::default();
     let (client, backend) = tokio::join!(
         Peer::connect(Kind::Hixie76, program.address, &offer),
         Peer::accept(Kind::Rfc6455, listener, &reply)
     );
-    let (mut client, mut backend) = (client.0, backend.0);
+    (client.0, backend.0)
+}
+
+/// A session in which all is said back, and which the client closes.
+async fn session(program: &Program, listener: &TcpListener, target: &str, all: &[Said]) {
+    let (mut client, mut backend) = open(program, listener, target).await;
     for said in all {
         client.say(std::slice::from_ref(said)).await;
         assert_eq!(backend.hear().await, *said);
@@ -143,6 +148,51 @@ async fn only_what_is_wanted_is_recorded_and_kept() {
         let [before, last] = &said[..] else { panic!("two recordings of {kept:?}") };
         assert!(before.contains("\"two\"") && last.contains("\"three\""), "{said:?}");
         assert!(said.iter().all(|text| !text.contains("not wanted")), "{said:?}");
+    })
+    .await;
+}
+
+/// A client that breaks off is not said to have left in order, as one that ends its stream is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_breaks_off_has_not_left_in_order() {
+    in_time(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, listener) = recording(folder.path(), "").await;
+        let (mut client, mut backend) = open(&program, &listener, "/fin").await;
+        client.finish().await;
+        let close = backend.hear().await;
+        backend.answer_close(&close).await;
+        let (client, mut backend) = open(&program, &listener, "/reset").await;
+        client.reset();
+        assert!(matches!(backend.hear().await, Said::Fin | Said::Lost));
+        end(program);
+        let lines = lines(&files(folder.path(), "wsrec")[0]);
+        let mut ends: Vec<_> = lines.iter().filter(|line| line["event"] == "end").collect();
+        ends.sort_by_key(|end| end["session"].as_u64());
+        let ends: Vec<_> =
+            ends.into_iter().map(|end| (&end["by"], &end["how"], &end["clean"])).collect();
+        let (client, fin, reset) = ("client".into(), "fin".into(), "reset".into());
+        assert_eq!(ends, [(&client, &fin, &true.into()), (&client, &reset, &false.into())]);
+    })
+    .await;
+}
+
+/// Sessions do not keep more files open than are to be kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_is_cut_whose_recording_is_too_old() {
+    in_time(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, listener) = recording(folder.path(), "max_file = \"1\"\nkeep = 1").await;
+        let old = open(&program, &listener, "/old").await;
+        session(&program, &listener, "/new", &[Said::text("one")]).await;
+        drop(old);
+        end(program);
+        let kept = files(folder.path(), "wsrec");
+        let [last] = &kept[..] else { panic!("one recording of {kept:?}") };
+        let opens: Vec<_> =
+            lines(last).into_iter().filter(|line| line["event"] == "open").collect();
+        assert_eq!(opens.len(), 1);
+        assert_eq!(opens[0]["target"], "/new");
     })
     .await;
 }

@@ -13,31 +13,24 @@ use std::path::Path;
 /// How many bytes tell the form: white space and a byte order mark may stand before JSON.
 const PEEK: u64 = 512;
 
-/// The magic numbers of captures, in both orders of bytes: microseconds, nanoseconds, the modified
-/// form of old Linux, and pcapng.
-const CAPTURES: [[u8; 4]; 7] = [
-    [0xa1, 0xb2, 0xc3, 0xd4],
-    [0xd4, 0xc3, 0xb2, 0xa1],
-    [0xa1, 0xb2, 0x3c, 0x4d],
-    [0x4d, 0x3c, 0xb2, 0xa1],
-    [0xa1, 0xb2, 0xcd, 0x34],
-    [0x34, 0xcd, 0xb2, 0xa1],
-    [0x0a, 0x0d, 0x0d, 0x0a],
-];
-
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// What is often given, and is not read here.
-const FOREIGN: [(&[u8], &str); 7] = [
+const FOREIGN: [(&[u8], &str); 9] = [
+    (b"\xa1\xb2", CAPTURE),
+    (b"\xd4\xc3\xb2\xa1", CAPTURE),
+    (b"\x4d\x3c\xb2\xa1", CAPTURE),
+    (b"\x0a\x0d\x0d\x0a", CAPTURE),
     (b"\xfd7zXZ\0", "packed by xz: unpack it first"),
     (b"BZh", "packed by bzip2: unpack it first"),
     (b"PK\x03\x04", "a ZIP archive: unpack it first"),
     (b"\x04\x22\x4d\x18", "packed by lz4: unpack it first"),
-    (b"snoop\0", "a snoop capture: editcap makes a pcap of it"),
-    (b"GMBU", "a capture of Microsoft Network Monitor: editcap makes a pcap of it"),
-    (b"\x16\x03", "a TLS stream, not a capture of one"),
+    (b"\x16\x03", "a TLS stream"),
 ];
+
+/// pcap, in both orders of bytes and both units of time, and pcapng.
+const CAPTURE: &str = "a capture of packets, and these are not read yet";
 
 /// Opens a file, or standard input for `-`.
 ///
@@ -69,9 +62,6 @@ pub fn read(input: impl Read, sink: &mut dyn Sink) -> anyhow::Result<Account> {
 /// Reads what is not packed.
 fn plain(input: &mut dyn Read, sink: &mut dyn Sink) -> anyhow::Result<Account> {
     let (begin, mut input) = peek(input)?;
-    if CAPTURES.iter().any(|magic| begin.starts_with(magic)) {
-        bail!("it is a capture of packets, and these are not read yet");
-    }
     let text = begin.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&begin);
     let before = (begin.len() - text.len()) as u64;
     let text = text.trim_ascii_start();
@@ -114,7 +104,7 @@ fn what(begin: &[u8]) -> String {
         Some((_, what)) => format!("it is {what}"),
         None => {
             let begin = begin.get(..16).unwrap_or(begin).escape_ascii();
-            format!("it is no pcap, pcapng, HAR or .wsrec: it begins with \"{begin}\"")
+            format!("it is no HAR or .wsrec: it begins with \"{begin}\"")
         }
     }
 }

@@ -132,7 +132,7 @@ pub struct End {
 pub enum How {
     /// The stream ended in order.
     Fin,
-    /// It was reset.
+    /// It was reset, or broke off.
     Reset,
     /// The recording ended before it.
     Cut,

@@ -25,8 +25,8 @@ use watch::Watch;
                         shown, 5 with --strict when something was damaged."
 )]
 pub(super) struct Args {
-    /// Captures (pcap, pcapng), HAR files, recordings (.wsrec), packed by gzip or zstd or not; `-` is
-    /// standard input. The form is found by content.
+    /// HAR files and recordings (.wsrec), packed by gzip or zstd or not; `-` is standard input. The
+    /// form is found by content.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
 

@@ -22,3 +22,8 @@ mod opcode {
 /// have to be there before the first is told; and of one that is written a session stands in one
 /// place, so that what is open has to be kept.
 const KEPT: usize = 256 << 20;
+
+/// About what fields take in memory, in bytes.
+fn size_of_fields(fields: &[(String, String)]) -> usize {
+    fields.iter().map(|(name, value)| 2 * size_of::<String>() + name.len() + value.len()).sum()
+}

@@ -1,7 +1,7 @@
 //! Reads a HAR. What is no WebSocket is passed over as it comes, bodies and all.
 
 use super::super::Sink;
-use super::{KEPT, opcode};
+use super::{KEPT, opcode, size_of_fields};
 use crate::dialect::{Dialect, detect};
 use crate::event::{Kind, Side, Sides};
 use crate::transcript::account::Account;
@@ -26,7 +26,7 @@ pub fn read(input: impl Read, sink: &mut dyn Sink) -> anyhow::Result<Account> {
     let left = Cell::new(KEPT);
     let mut json =
         serde_json::Deserializer::from_reader(io::BufReader::new(Metered { input, left: &left }));
-    let result = Root { log: &mut log, left: &left }.deserialize(&mut json);
+    let result = Reader { part: Part::Root, log: &mut log, left: &left }.deserialize(&mut json);
     let result = result.and_then(|()| json.end()).map_err(|error| error.to_string());
     if !log.is_har {
         match result {
@@ -99,12 +99,9 @@ impl Log {
 
 /// About what an event takes in memory.
 fn size(event: &Event) -> usize {
-    let of = |fields: &[(String, String)]| {
-        fields.iter().map(|(name, value)| 48 + name.len() + value.len()).sum::<usize>()
-    };
     let more = match &event.what {
-        What::Open(open) => open.target.len() + of(&open.fields),
-        What::Accept(accept) => of(&accept.fields),
+        What::Open(open) => open.target.len() + size_of_fields(&open.fields),
+        What::Accept(accept) => size_of_fields(&accept.fields),
         What::Message(Message { data, .. }) | What::Ping { data, .. } | What::Pong { data, .. } => {
             data.len()
         }
@@ -114,90 +111,68 @@ fn size(event: &Event) -> usize {
     size_of::<Event>() + more
 }
 
-/// The outermost object.
-struct Root<'l> {
+/// What a value of a HAR is, on the way to its entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// The outermost object.
+    Root,
+    /// The object `log`.
+    Log,
+    /// The array `entries`.
+    Entries,
+}
+
+/// Reads one of them.
+struct Reader<'l> {
+    part: Part,
     log: &'l mut Log,
     left: &'l Cell<usize>,
 }
 
-/// The object `log`.
-struct Inside<'l>(Root<'l>);
-
-/// The array `entries`.
-struct Entries<'l>(Root<'l>);
-
-impl<'de> DeserializeSeed<'de> for Root<'_> {
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_map(self)
+        match self.part {
+            Part::Root | Part::Log => from.deserialize_map(self),
+            Part::Entries => from.deserialize_seq(self),
+        }
     }
 }
 
-impl<'de> Visitor<'de> for Root<'_> {
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a HAR")
+        f.write_str(match self.part {
+            Part::Root => "a HAR",
+            Part::Log => "the `log` of a HAR",
+            Part::Entries => "the `entries` of a HAR",
+        })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { part, log, left } = self;
         while let Some(key) = map.next_key::<String>()? {
-            let root = Root { log: &mut *self.log, left: self.left };
-            match &*key {
-                "log" => map.next_value_seed(Inside(root))?,
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
+            let part = match (part, &*key) {
+                (Part::Root, "log") => Part::Log,
+                (Part::Log, "entries") => Part::Entries,
+                (Part::Log, "creator") => {
+                    log.creator = map.next_value::<Creator>()?.name;
+                    continue;
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            map.next_value_seed(Reader { part, log: &mut *log, left })?;
         }
         Ok(())
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Inside<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Inside<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the `log` of a HAR")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self(Root { log, left }) = self;
-        while let Some(key) = map.next_key::<String>()? {
-            match &*key {
-                "entries" => map.next_value_seed(Entries(Root { log: &mut *log, left }))?,
-                "creator" => log.creator = map.next_value::<Creator>()?.name,
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Entries<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Entries<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the `entries` of a HAR")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let Root { log, left } = self.0;
+        let Self { log, left, .. } = self;
         log.is_har = true;
         while let Some(entry) = entries.next_element()? {
             let number = log.account.flows + 1;

@@ -1,7 +1,7 @@
 //! Writes a HAR. A session stands in it as one entry, so that it is kept until it has ended.
 
 use super::super::Sink;
-use super::{KEPT, opcode};
+use super::{KEPT, opcode, size_of_fields};
 use crate::event::{Kind, Side};
 use crate::transcript::account::Account;
 use crate::transcript::event::{Accept, Event, Header, Message, Open, What};
@@ -54,7 +54,7 @@ impl<W: Write> Writer<W> {
         session.last = *at;
         let mut size = 0;
         if let What::Accept(accept) = what {
-            size = length(&accept.fields);
+            size = size_of_fields(&accept.fields);
             session.answer = Some((*at, accept.clone()));
         } else if let Some((way, opcode, data)) = frame(what) {
             let before = session.messages.len();
@@ -155,7 +155,7 @@ impl<W: Write> Sink for Writer<W> {
                     answer: None,
                     messages: Vec::new(),
                     last: event.at,
-                    size: open.target.len() + length(&open.fields),
+                    size: open.target.len() + size_of_fields(&open.fields),
                 };
                 let size = session.size;
                 self.open.insert(event.session, session);
@@ -205,10 +205,6 @@ fn frame(what: &What) -> Option<(&'static str, i64, String)> {
         Side::Backend => "receive",
     };
     Some((way, opcode, data))
-}
-
-fn length(fields: &[(String, String)]) -> usize {
-    fields.iter().map(|(name, value)| 48 + name.len() + value.len()).sum()
 }
 
 fn value<'f>(fields: &'f [(String, String)], wanted: &str) -> Option<&'f String> {

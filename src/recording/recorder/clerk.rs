@@ -8,7 +8,6 @@ use crate::transcript::conversation::{Conversation, Found, Mark};
 use crate::transcript::event::{Event, What};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
 use std::thread::park_timeout;
 use std::time::Duration;
 
@@ -35,11 +34,8 @@ pub(super) struct Clerk {
 struct Connection {
     conversation: Conversation,
     peer: String,
-    /// Whether its client has asked for a session, so that it is known whether that is filed.
-    is_decided: bool,
-    /// Where, and under which number.
-    slot: Option<Slot>,
-    session: u64,
+    /// Where its session is filed and under which number, once it is one that is wanted.
+    filed: Option<(Slot, u64)>,
 }
 
 impl Clerk {
@@ -60,8 +56,8 @@ impl Clerk {
         }
     }
 
-    /// Works until it is told that there is no more to come.
-    pub(super) fn work(mut self, closed: &Receiver<()>) {
+    /// Works until the inbox is closed.
+    pub(super) fn work(mut self) {
         let (inbox, mut buffer) = (Arc::clone(&self.inbox), Vec::new());
         let mut ending = false;
         loop {
@@ -71,13 +67,14 @@ impl Clerk {
                 break;
             }
             // What was left before it was closed is read once more.
-            ending = closed.try_recv() == Err(TryRecvError::Disconnected);
+            ending = inbox.is_closed();
             if !ending {
                 park_timeout(ROUND);
             }
         }
         let at = inbox.now();
-        for (_, connection) in std::mem::take(&mut self.connections) {
+        let rest = std::mem::take(&mut self.connections).into_values();
+        for connection in rest.filter(|connection| connection.filed.is_some()) {
             self.give_up(connection, at);
         }
         self.files.close();
@@ -90,7 +87,16 @@ impl Clerk {
             self.connections.insert(id, Connection::new(peer));
             return;
         }
-        let Some(mut connection) = self.connections.remove(&id) else { return };
+        let Some(mut connection) = self.connections.remove(&id) else {
+            match kind {
+                // It was muted, and perhaps behind this.
+                Kind::Ended => self.inbox.forget(id),
+                // It might have become a session.
+                Kind::Lost => self.telemetry.recorded(false),
+                _ => {}
+            }
+            return;
+        };
         match kind {
             Kind::Ended => return self.finish(connection, at),
             Kind::Lost => return self.give_up(connection, at),
@@ -100,6 +106,7 @@ impl Clerk {
             Kind::Said => conversation.feed(Side::Client, bytes, mark, tell),
             Kind::Told => conversation.feed(Side::Backend, bytes, mark, tell),
             Kind::Left => conversation.end(Side::Client, false, mark, tell),
+            Kind::Broken => conversation.end(Side::Client, true, mark, tell),
             Kind::Dismissed => conversation.end(Side::Backend, false, mark, tell),
             Kind::Opened | Kind::Ended | Kind::Lost => {}
         });
@@ -117,7 +124,7 @@ impl Clerk {
                 conversation.end(side, false, mark, tell);
             }
         });
-        if let Some(slot) = connection.slot {
+        if let Some((slot, _)) = connection.filed {
             self.files.leave(slot);
             self.telemetry.recorded(true);
         }
@@ -126,10 +133,10 @@ impl Clerk {
     /// What follows of the connection is not known.
     fn give_up(&mut self, mut connection: Connection, at: u64) {
         self.hear(&mut connection, at, Conversation::cut);
-        if let Some(slot) = connection.slot {
+        if let Some((slot, _)) = connection.filed {
             self.files.leave(slot);
-            self.telemetry.recorded(false);
         }
+        self.telemetry.recorded(false);
     }
 
     /// Has what the conversation tells filed, once there is a session.
@@ -145,39 +152,43 @@ impl Clerk {
         for mut what in told.drain(..) {
             if let What::Open(open) = &mut what {
                 open.client.clone_from(&connection.peer);
-                self.decide(connection, &open.target, at);
+                connection.filed = self.file(&open.target, at);
             }
-            let Some(slot) = connection.slot else { continue };
-            let event = Event { session: connection.session, at, packet: None, what };
-            if !self.files.take(slot, &event) {
-                connection.slot = None;
+            let Some((slot, session)) = connection.filed else { continue };
+            if !self.files.take(slot, &Event { session, at, packet: None, what }) {
+                connection.filed = None;
                 self.telemetry.recorded(false);
             }
         }
         self.told = told;
     }
 
-    fn decide(&mut self, connection: &mut Connection, target: &str, at: u64) {
-        connection.is_decided = true;
-        if self.paths.is_empty() || self.paths.iter().any(|path| target.starts_with(path)) {
-            connection.slot = self.files.slot(at);
-            connection.session = self.next;
-            self.next += 1;
+    /// Where a new session is filed and under which number, if it is wanted.
+    fn file(&mut self, target: &str, at: u64) -> Option<(Slot, u64)> {
+        if !self.paths.is_empty() && !self.paths.iter().any(|path| target.starts_with(path)) {
+            return None;
         }
+        let Some(slot) = self.files.slot(at) else {
+            self.telemetry.recorded(false);
+            return None;
+        };
+        let session = self.next;
+        self.next += 1;
+        Some((slot, session))
     }
 }
 
 impl Connection {
     fn new(peer: String) -> Self {
         let conversation = Conversation::default();
-        Self { conversation, peer, is_decided: false, slot: None, session: 0 }
+        Self { conversation, peer, filed: None }
     }
 
     /// Whether more of it can be of use: it may still become a session, or is one that is filed.
     fn is_wanted(&self) -> bool {
         match self.conversation.found() {
             Found::Nothing => true,
-            Found::WebSocket => !self.is_decided || self.slot.is_some(),
+            Found::WebSocket => self.filed.is_some(),
             Found::Tls | Found::Other => false,
         }
     }

@@ -34,6 +34,8 @@ pub(super) struct Files {
     open: BTreeMap<u64, Recording>,
     /// The number of the next.
     next: u64,
+    /// Whether it is known already that there cannot be a next one.
+    failing: bool,
 }
 
 /// Where a session is filed.
@@ -66,6 +68,7 @@ impl Files {
             key: Key::random(),
             open: BTreeMap::new(),
             next: 1,
+            failing: false,
         };
         files.begin(0)?;
         Ok(files)
@@ -76,6 +79,7 @@ impl Files {
         let is_full = |recording: &Recording| recording.is_full(&self.settings, at);
         if self.open.last_key_value().is_none_or(|(_, recording)| is_full(recording))
             && let Err(error) = self.begin(at)
+            && !std::mem::replace(&mut self.failing, true)
         {
             tracing::warn!("cannot begin the next recording: {error:#}");
         }
@@ -148,7 +152,13 @@ impl Files {
             self.close_one(number);
         }
         self.open.insert(self.next, recording);
-        self.next += 1;
+        (self.next, self.failing) = (self.next + 1, false);
+        // Old ones that are still written to count too: what their sessions say from now on is lost.
+        while self.open.len() > self.settings.keep.get()
+            && let Some((oldest, _)) = self.open.first_key_value()
+        {
+            self.close_one(*oldest);
+        }
         self.remove_oldest();
         Ok(())
     }

@@ -1,21 +1,20 @@
-//! What the data path leaves for the recorder. A connection's bytes are copied into one of a few
-//! buffers, each behind a lock that is held for the copy only; the recorder takes whole buffers.
+//! What the data path leaves for the recorder. The bytes of connections are copied into one buffer,
+//! behind a lock that is held for the copy only, so that they stand in the order of their times; the
+//! recorder takes the whole buffer.
 //!
 //! Nobody waits for the recorder: when it is behind, it loses whole connections, and knows of which.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use tokio::time::Instant;
 
-/// In how many buffers the connections are spread, so that workers seldom meet.
-const SHELVES: usize = 8;
-
-/// How many bytes wait in one of them at most.
-const SHELF: usize = 2 << 20;
+/// How many bytes wait at most.
+const MOST: usize = 16 << 20;
 
 /// From how many waiting bytes on the recorder is woken, and does not wait for its next round.
-const PILE: usize = SHELF / 8;
+const MANY: usize = 256 << 10;
 
 /// What a note is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +28,8 @@ pub(super) enum Kind {
     Told,
     /// The client began the end.
     Left,
+    /// The connection to the client broke off.
+    Broken,
     /// The proxy did, or the backend behind it.
     Dismissed,
     /// The connection has ended.
@@ -38,11 +39,12 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Opened,
         Self::Said,
         Self::Told,
         Self::Left,
+        Self::Broken,
         Self::Dismissed,
         Self::Ended,
         Self::Lost,
@@ -62,17 +64,19 @@ pub(super) struct Note<'a> {
 /// The size of a note beside its bytes.
 const HEADER: usize = 4 + 1 + 8 + 4;
 
-/// The buffers.
+/// The buffer, and who reads it.
 #[derive(Debug)]
 pub(super) struct Inbox {
     start: Instant,
-    shelves: [Mutex<Shelf>; SHELVES],
+    pile: Mutex<Pile>,
     /// Who is woken.
     reader: OnceLock<Thread>,
+    /// Whether there is no more to come.
+    closed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct Shelf {
+struct Pile {
     notes: Vec<u8>,
     /// Connections of which nothing is wanted. Bounded by the connections.
     muted: HashSet<u32>,
@@ -82,8 +86,9 @@ impl Inbox {
     pub(super) fn new() -> Self {
         Self {
             start: Instant::now(),
-            shelves: std::array::from_fn(|_| Mutex::default()),
+            pile: Mutex::default(),
             reader: OnceLock::new(),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -100,57 +105,72 @@ impl Inbox {
 
     /// Leaves a note.
     pub(super) fn put(&self, id: u32, kind: Kind, bytes: &[u8]) {
-        let at = self.now();
-        let mut shelf = self.shelf(id);
-        if shelf.muted.contains(&id) {
+        let mut pile = self.lock();
+        if pile.muted.contains(&id) {
             if kind == Kind::Ended {
-                shelf.muted.remove(&id);
+                pile.muted.remove(&id);
             }
             return;
         }
-        let before = shelf.notes.len();
-        if before + HEADER + bytes.len() > SHELF {
+        let (at, before) = (self.now(), pile.notes.len());
+        if before + HEADER + bytes.len() > MOST {
             // There is always room for these: each stands for a connection that leaves no others.
-            shelf.push(Note { id, kind: Kind::Lost, at, bytes: &[] });
+            pile.push(Note { id, kind: Kind::Lost, at, bytes: &[] });
             if kind != Kind::Ended {
-                shelf.muted.insert(id);
+                pile.muted.insert(id);
             }
         } else {
-            shelf.push(Note { id, kind, at, bytes });
+            pile.push(Note { id, kind, at, bytes });
         }
-        let piled = before < PILE && shelf.notes.len() >= PILE;
-        drop(shelf);
-        if piled && let Some(reader) = self.reader.get() {
+        let many = before < MANY && pile.notes.len() >= MANY;
+        drop(pile);
+        if many && let Some(reader) = self.reader.get() {
             reader.unpark();
         }
     }
 
-    /// Takes no more of a connection.
+    /// Takes no more of a connection, up to its end. Where that has been left already, [`forget`]
+    /// has to follow it.
+    ///
+    /// [`forget`]: Self::forget
     pub(super) fn mute(&self, id: u32) {
-        self.shelf(id).muted.insert(id);
+        self.lock().muted.insert(id);
     }
 
-    /// Reads all that waits, a connection's notes in order, with `buffer` in the place of what is
-    /// taken.
-    pub(super) fn read(&self, buffer: &mut Vec<u8>, mut each: impl FnMut(Note<'_>)) {
-        for shelf in &self.shelves {
-            buffer.clear();
-            std::mem::swap(&mut lock(shelf).notes, buffer);
-            let mut rest = &buffer[..];
-            while let Some((note, behind)) = Note::split(rest) {
-                each(note);
-                rest = behind;
-            }
+    /// Takes note that a connection has ended that was muted behind its end.
+    pub(super) fn forget(&self, id: u32) {
+        self.lock().muted.remove(&id);
+    }
+
+    /// Has the reader end, once it has read all that there is.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        if let Some(reader) = self.reader.get() {
+            reader.unpark();
         }
     }
 
-    fn shelf(&self, id: u32) -> MutexGuard<'_, Shelf> {
-        let [first, ..] = &self.shelves;
-        lock(self.shelves.get(id as usize % SHELVES).unwrap_or(first))
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Reads all that waits, in order, with `buffer` in the place of what is taken.
+    pub(super) fn read(&self, buffer: &mut Vec<u8>, mut each: impl FnMut(Note<'_>)) {
+        buffer.clear();
+        std::mem::swap(&mut self.lock().notes, buffer);
+        let mut rest = &buffer[..];
+        while let Some((note, behind)) = Note::split(rest) {
+            each(note);
+            rest = behind;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pile> {
+        self.pile.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Shelf {
+impl Pile {
     fn push(&mut self, note: Note<'_>) {
         let length = u32::try_from(note.bytes.len()).unwrap_or(u32::MAX);
         self.notes.extend_from_slice(&note.id.to_ne_bytes());
@@ -173,10 +193,6 @@ impl<'a> Note<'a> {
         let (id, at) = (u32::from_ne_bytes(*id), u64::from_ne_bytes(*at));
         Some((Self { id, kind, at, bytes }, rest))
     }
-}
-
-fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -204,8 +220,8 @@ mod tests {
     #[test]
     fn a_reader_that_is_behind_loses_whole_connections() {
         let inbox = Inbox::new();
-        let half = vec![0; SHELF / 2];
-        let (one, other) = (1, 1 + u32::try_from(SHELVES).unwrap());
+        let half = vec![0; MOST / 2];
+        let (one, other) = (1, 2);
         inbox.put(one, Kind::Said, &half);
         inbox.put(other, Kind::Said, &half);
         inbox.put(other, Kind::Said, b"lost too");
@@ -225,5 +241,14 @@ mod tests {
         inbox.mute(3);
         inbox.put(3, Kind::Said, b"a");
         assert_eq!(all(&inbox), []);
+        inbox.put(3, Kind::Ended, b"");
+        inbox.put(3, Kind::Opened, b"");
+        inbox.put(3, Kind::Ended, b"");
+        // Now it is muted too late.
+        inbox.mute(3);
+        assert_eq!(all(&inbox).len(), 2);
+        inbox.forget(3);
+        inbox.put(3, Kind::Opened, b"");
+        assert_eq!(all(&inbox).len(), 1);
     }
 }

@@ -13,7 +13,7 @@ use crate::config::operation::Record;
 use crate::dialect::Dialect;
 use crate::event::Side;
 use crate::net::Peer;
-use crate::session::fact::Fact;
+use crate::session::fact::{Cause, Fact};
 use crate::telemetry::Telemetry;
 use crate::watch::{ConnectionId, Watcher};
 use anyhow::Context;
@@ -29,7 +29,7 @@ pub(crate) struct Recorder {
     inbox: Arc<Inbox>,
     percent: u32,
     /// `None` once it has been closed.
-    clerk: Mutex<Option<(std::sync::mpsc::Sender<()>, JoinHandle<()>)>>,
+    clerk: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Recorder {
@@ -45,26 +45,22 @@ impl Recorder {
         let files = Files::open(folder, settings)
             .with_context(|| format!("cannot record to {}", folder.display()))?;
         let inbox = Arc::new(Inbox::new());
-        let (closing, closed) = std::sync::mpsc::channel();
         let clerk = Clerk::new(Arc::clone(&inbox), files, settings.paths.clone(), telemetry);
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || clerk.work(&closed))
+            .spawn(move || clerk.work())
             .context("cannot start the recorder")?;
         inbox.wake(thread.thread().clone());
         let percent = u32::from(settings.percent.get());
-        Ok(Some(Self { inbox, percent, clerk: Mutex::new(Some((closing, thread))) }))
+        Ok(Some(Self { inbox, percent, clerk: Mutex::new(Some(thread)) }))
     }
 
     /// Has all be written that there is, and the files closed.
     pub(crate) fn close(&self) {
         let clerk = self.clerk.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((closing, thread)) = clerk {
-            drop(closing);
-            thread.thread().unpark();
-            if thread.join().is_err() {
-                tracing::error!("the recorder has died");
-            }
+        self.inbox.close();
+        if clerk.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the recorder has died");
         }
     }
 }
@@ -93,10 +89,11 @@ impl Watcher for Recorder {
     }
 
     fn observed(&self, id: ConnectionId, fact: &Fact) {
-        if let Fact::Ended { by, .. } = fact {
-            let kind = match by {
-                Some(Side::Client) => Kind::Left,
-                Some(Side::Backend) | None => Kind::Dismissed,
+        if let Fact::Ended { by, cause } = fact {
+            let kind = match (by, cause) {
+                (Some(Side::Client), Cause::Lost) => Kind::Broken,
+                (Some(Side::Client), _) => Kind::Left,
+                (Some(Side::Backend) | None, _) => Kind::Dismissed,
             };
             self.inbox.put(id.0, kind, &[]);
         }
