@@ -31,6 +31,7 @@
 //! | [`session`] | yes | two peers: translation, closing, facts |
 //! | [`anatomy`] | yes | bytes of the wire taken apart and named, for a person |
 //! | [`transcript`] | yes | what was said on a connection, read out of its bytes |
+//! | [`capture`] | yes | packets of captures: links, IP, TCP streams, which connections are sessions |
 //! | [`codec`] | | the dialects for other programs, with `Framed` |
 //! | [`config`] | | the checked settings |
 //! | [`net`] | | connections: listeners, TLS, the one type of stream |
@@ -48,6 +49,7 @@
 
 mod admin;
 pub mod anatomy;
+pub mod capture;
 pub mod cli;
 pub mod codec;
 pub mod config;

@@ -2,7 +2,7 @@
 //! by what the file begins with; its name says nothing.
 
 use super::zstd::Frames;
-use super::{Sink, har, lines};
+use super::{Sink, har, lines, pcap};
 use crate::transcript::account::Account;
 use anyhow::{Context, bail};
 use flate2::read::MultiGzDecoder;
@@ -17,20 +17,14 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// What is often given, and is not read here.
-const FOREIGN: [(&[u8], &str); 9] = [
-    (b"\xa1\xb2", CAPTURE),
-    (b"\xd4\xc3\xb2\xa1", CAPTURE),
-    (b"\x4d\x3c\xb2\xa1", CAPTURE),
-    (b"\x0a\x0d\x0d\x0a", CAPTURE),
+const FOREIGN: [(&[u8], &str); 6] = [
+    (b"\xa1\xb2\xcd\x34", "a pcap of an old Linux in the other order of bytes"),
     (b"\xfd7zXZ\0", "packed by xz: unpack it first"),
     (b"BZh", "packed by bzip2: unpack it first"),
     (b"PK\x03\x04", "a ZIP archive: unpack it first"),
     (b"\x04\x22\x4d\x18", "packed by lz4: unpack it first"),
     (b"\x16\x03", "a TLS stream"),
 ];
-
-/// pcap, in both orders of bytes and both units of time, and pcapng.
-const CAPTURE: &str = "a capture of packets, and these are not read yet";
 
 /// Opens a file, or standard input for `-`.
 ///
@@ -62,6 +56,9 @@ pub fn read(input: impl Read, sink: &mut dyn Sink) -> anyhow::Result<Account> {
 /// Reads what is not packed.
 fn plain(input: &mut dyn Read, sink: &mut dyn Sink) -> anyhow::Result<Account> {
     let (begin, mut input) = peek(input)?;
+    if pcap::MAGIC.iter().any(|magic| begin.starts_with(magic)) {
+        return pcap::read(input, sink);
+    }
     let text = begin.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&begin);
     let before = (begin.len() - text.len()) as u64;
     let text = text.trim_ascii_start();
@@ -104,7 +101,7 @@ fn what(begin: &[u8]) -> String {
         Some((_, what)) => format!("it is {what}"),
         None => {
             let begin = begin.get(..16).unwrap_or(begin).escape_ascii();
-            format!("it is no HAR or .wsrec: it begins with \"{begin}\"")
+            format!("it is no capture, HAR or .wsrec: it begins with \"{begin}\"")
         }
     }
 }

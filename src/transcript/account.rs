@@ -19,7 +19,7 @@ pub struct Account {
     pub lost_fragments: u64,
     /// Bytes that are missing.
     pub gap_bytes: u64,
-    /// TCP connections: sessions, TLS, others and those from their middle on together.
+    /// TCP connections: each is one of the following five.
     pub flows: u64,
     /// Those whose client asked for a WebSocket.
     pub sessions: u64,
@@ -29,12 +29,17 @@ pub struct Account {
     pub other_flows: u64,
     /// Those that were seen from their middle on only, so that what they hold is not known.
     pub mid_stream_flows: u64,
+    /// Those of whose requests bytes are missing, any of which might have opened a session.
+    pub cut_flows: u64,
     /// Those of which only one direction was seen.
     pub one_way_flows: u64,
     /// Those that were forgotten because there were too many, or they kept too much waiting.
     pub forgotten_flows: u64,
     /// Sessions that miss bytes.
     pub sessions_with_gaps: u64,
+    /// What could not be read, or was read though it breaks a rule, and where; for a person. The first
+    /// few of it.
+    pub notes: Vec<String>,
     /// Events of a recording whose kind is not known here.
     pub unknown_events: u64,
     /// What ended the reading before the end of the file, for a person: damage, or a cut record.

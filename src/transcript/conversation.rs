@@ -147,6 +147,26 @@ impl Conversation {
         }
     }
 
+    /// Whether nothing more is to be heard of it.
+    pub const fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over(_))
+    }
+
+    /// What has come of a request whose head is not whole yet.
+    pub fn unfinished_head(&self) -> &[u8] {
+        match &self.stage {
+            Stage::Live(live) => live.heads.client.unfinished(),
+            Stage::Over(_) => &[],
+        }
+    }
+
+    /// How much memory it takes beside itself, in bytes.
+    pub fn kept(&self) -> usize {
+        let Stage::Live(live) = &self.stage else { return 0 };
+        let heads = live.heads.client.unfinished().len() + live.heads.backend.unfinished().len();
+        size_of::<Live>() + heads + live.session.as_ref().map_or(0, |session| session.kept())
+    }
+
     /// Whether a side has masked frames against RFC 6455 section 5.1: as a client not, or as a server.
     /// They are read all the same.
     pub fn masks_wrongly(&self, side: Side) -> bool {

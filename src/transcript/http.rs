@@ -57,6 +57,11 @@ impl Messages {
         Self { from, head: Vec::new(), body: None }
     }
 
+    /// What has come of a head that is not whole.
+    pub(super) fn unfinished(&self) -> &[u8] {
+        &self.head
+    }
+
     /// The body that comes next.
     pub(super) fn expect_body(&mut self, framing: Framing) {
         self.body = Some(Scanner::new(framing));

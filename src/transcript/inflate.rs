@@ -10,6 +10,9 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// How a message grows at least while it is inflated, in bytes.
 const GROWTH: usize = 512;
 
+/// About what an [`Inflater`] takes, in bytes: a window of 32 KiB, and the tables of its codes.
+pub(super) const KEPT: usize = 48 * 1024;
+
 /// Whether the extensions of a head have permessage-deflate. Its parameters change nothing for who
 /// reads: the window that is kept here is the largest there is, and it is kept from message to
 /// message, because a sender without context takeover refers to nothing in it.

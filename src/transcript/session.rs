@@ -139,6 +139,11 @@ impl Session {
         tell(mark, What::End(End { by: None, how, clean: self.is_clean(how) }));
     }
 
+    /// How much memory it takes, in bytes.
+    pub(super) fn kept(&self) -> usize {
+        size_of::<Self>() + self.speeches.client.kept() + self.speeches.backend.kept()
+    }
+
     /// Whether frames of a side were masked that should not be, or were not and should be.
     pub(super) fn masks_wrongly(&self, side: Side) -> bool {
         self.speeches[side].masks_wrongly()

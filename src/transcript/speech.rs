@@ -137,6 +137,11 @@ impl Speech {
         self.closed
     }
 
+    /// How much memory it takes beside itself, in bytes.
+    pub(super) fn kept(&self) -> usize {
+        self.data.capacity() + self.inflater.as_ref().map_or(0, |_| inflate::KEPT)
+    }
+
     /// Whether a frame was masked that should not be, or was not and should be.
     pub(super) const fn masks_wrongly(&self) -> bool {
         self.reader.masks_wrongly()

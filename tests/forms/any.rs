@@ -86,24 +86,28 @@ fn end() -> impl Strategy<Value = End> {
 }
 
 fn account() -> impl Strategy<Value = Account> {
-    (any::<[u64; 17]>(), any::<Option<String>>()).prop_map(|(n, damage)| Account {
-        packets: n[0],
-        other_packets: n[1],
-        truncated_packets: n[2],
-        duplicates: n[3],
-        conflicts: n[4],
-        gap_bytes: n[5],
-        flows: n[6],
-        sessions: n[7],
-        tls_flows: n[8],
-        other_flows: n[9],
-        mid_stream_flows: n[10],
-        one_way_flows: n[11],
-        forgotten_flows: n[12],
-        sessions_with_gaps: n[13],
-        unknown_events: n[14],
-        stray_segments: n[15],
-        lost_fragments: n[16],
-        damage,
-    })
+    (any::<[u64; 18]>(), any::<Vec<String>>(), any::<Option<String>>()).prop_map(
+        |(n, notes, damage)| Account {
+            packets: n[0],
+            other_packets: n[1],
+            truncated_packets: n[2],
+            duplicates: n[3],
+            conflicts: n[4],
+            gap_bytes: n[5],
+            flows: n[6],
+            sessions: n[7],
+            tls_flows: n[8],
+            other_flows: n[9],
+            mid_stream_flows: n[10],
+            one_way_flows: n[11],
+            forgotten_flows: n[12],
+            sessions_with_gaps: n[13],
+            unknown_events: n[14],
+            stray_segments: n[15],
+            lost_fragments: n[16],
+            cut_flows: n[17],
+            notes,
+            damage,
+        },
+    )
 }

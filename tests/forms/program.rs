@@ -69,11 +69,12 @@ fn the_table() {
     assert_eq!(
         lines[4..],
         [
-            "flows 9: 2 WebSocket (1 rfc6455, 1 hixie-76), 2 other, 1 TLS, 1 from their middle, \
-             2 one-way, 1 forgotten",
+            "flows 10: 2 WebSocket (1 rfc6455, 1 hixie-76), 2 other, 1 TLS, 1 from their middle, \
+             1 cut; 2 one-way, 1 forgotten",
             "packets 21: 1 not TCP over IP, 2 truncated, 3 duplicate, 4 in conflict, 1 stray, \
              1 lost fragments",
             "missing: 1460 bytes, in 1 sessions",
+            "note: session 2: the server masks (RFC 6455 section 5.1)",
             "damage: record 22 is cut",
         ]
     );

@@ -60,12 +60,15 @@ fn what_is_none_is_named() {
     let twice = gzip(&gzip(GOLDEN.as_bytes()));
     for (bytes, due) in [
         (&b""[..], "it is empty"),
-        (b"GET / HTTP/1.1\r\n", "no HAR or .wsrec: it begins with \"GET / HTTP/1.1\\r\\n\""),
+        (
+            b"GET / HTTP/1.1\r\n",
+            "no capture, HAR or .wsrec: it begins with \"GET / HTTP/1.1\\r\\n\"",
+        ),
         (b"PK\x03\x04zip", "ZIP"),
         (b"\xfd7zXZ\0\0", "xz"),
         (b"\x16\x03\x01\x02\0", "TLS"),
-        (b"\xa1\xb2\x3c\x4d\0\x02\0\x04", "capture of packets"),
-        (b"\x0a\x0d\x0d\x0a\x1c\0\0\0", "capture of packets"),
+        (b"\xa1\xb2\x3c\x4d\0\x02\0\x04", "the header of a pcap is cut: 8 of 24 bytes"),
+        (b"\xa1\xb2\xcd\x34\0\x02\0\x04", "old Linux"),
         (b"[]", "it begins with"),
         (b"{\"a\":1}", "no HAR"),
         (b"\x1f\x8b\x08\0", "inside gzip"),

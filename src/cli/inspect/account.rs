@@ -16,13 +16,14 @@ pub(super) fn write(
         account;
     let Account { one_way_flows, forgotten_flows, sessions_with_gaps, unknown_events, .. } =
         account;
-    let Account { stray_segments, lost_fragments, .. } = account;
+    let Account { stray_segments, lost_fragments, cut_flows, .. } = account;
     let named: Vec<_> = dialects.iter().map(|(name, count)| format!("{count} {name}")).collect();
     let named = if named.is_empty() { String::new() } else { format!(" ({})", named.join(", ")) };
     writeln!(
         out,
         "flows {flows}: {sessions} WebSocket{named}, {other_flows} other, {tls_flows} TLS, \
-         {mid_stream_flows} from their middle, {one_way_flows} one-way, {forgotten_flows} forgotten"
+         {mid_stream_flows} from their middle, {cut_flows} cut; {one_way_flows} one-way, \
+         {forgotten_flows} forgotten"
     )?;
     if *packets > 0 {
         writeln!(
@@ -33,6 +34,9 @@ pub(super) fn write(
         )?;
     }
     writeln!(out, "missing: {gap_bytes} bytes, in {sessions_with_gaps} sessions")?;
+    for note in &account.notes {
+        writeln!(out, "note: {}", safe(note))?;
+    }
     if *unknown_events > 0 {
         writeln!(out, "skipped: {unknown_events} events of an unknown kind")?;
     }

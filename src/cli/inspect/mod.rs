@@ -25,7 +25,7 @@ use watch::Watch;
                         shown, 5 with --strict when something was damaged."
 )]
 pub(super) struct Args {
-    /// HAR files and recordings (.wsrec), packed by gzip or zstd or not; `-` is standard input. The
+    /// Captures (pcap, pcapng), HAR files and recordings (.wsrec), packed by gzip or zstd or not; `-` is standard input. The
     /// form is found by content.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
@@ -136,6 +136,10 @@ fn nothing(account: &Account) -> String {
     match account {
         Account { tls_flows: tls @ 1.., .. } => format!(
             "no WebSocket can be seen, and {tls} flows hold TLS; capture behind what ends the TLS"
+        ),
+        Account { cut_flows: cut @ 1.., .. } => format!(
+            "no WebSocket can be seen, and of {cut} flows bytes are missing where they may begin; \
+             capture whole packets, with tcpdump -s 0"
         ),
         Account { damage: Some(damage), .. } => format!("no WebSocket before the damage: {damage}"),
         _ => "no WebSocket is in it".to_owned(),

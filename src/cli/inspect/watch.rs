@@ -49,9 +49,11 @@ impl<S: Sink> Sink for Watch<S> {
 
     fn end(&mut self, account: &Account) -> io::Result<()> {
         let Account { truncated_packets, conflicts, gap_bytes, forgotten_flows, .. } = *account;
-        let Account { lost_fragments, .. } = *account;
-        let counts = [truncated_packets, conflicts, gap_bytes, forgotten_flows, lost_fragments];
-        self.damaged |= account.damage.is_some() || counts.iter().any(|count| *count > 0);
+        let Account { lost_fragments, cut_flows, .. } = *account;
+        let counts = [truncated_packets, conflicts, gap_bytes, forgotten_flows, lost_fragments]
+            .into_iter()
+            .chain([cut_flows]);
+        self.damaged |= account.damage.is_some() || { counts }.any(|count| count > 0);
         let result = self.sink.end(account);
         self.keep(result)
     }

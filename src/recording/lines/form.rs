@@ -163,10 +163,13 @@ struct AccountForm {
     tls_flows: u64,
     other_flows: u64,
     mid_stream_flows: u64,
+    cut_flows: u64,
     one_way_flows: u64,
     forgotten_flows: u64,
     sessions_with_gaps: u64,
     unknown_events: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     damage: Option<String>,
 }

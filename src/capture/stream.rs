@@ -1,0 +1,425 @@
+//! One direction of a TCP connection: segments, in whatever order, become the bytes that its receiver
+//! read, and gaps where some are not there.
+//!
+//! Where two segments differ about the same bytes the first wins, and the conflict is told: which of
+//! them the receiver took cannot be known.
+
+use std::collections::BTreeMap;
+
+/// The largest window there is, in bytes (RFC 7323 section 2.3). What is farther away is of another
+/// connection.
+const WINDOW: u64 = 1 << 30;
+
+/// How far before its first byte a stream may have a SYN that comes later, in bytes.
+const LATE: u64 = 64 << 10;
+
+/// How far from where its sender is a reset may stand, in bytes: a window that is in use.
+const NEAR: u64 = 1 << 20;
+
+/// How much is held behind missing bytes, in bytes and in pieces. More cannot be on its way on most
+/// links, so that what is missing will not come.
+const HELD: usize = 4 << 20;
+const PIECES: usize = 8 << 10;
+
+/// How many pieces are held of a stream whose beginning is not known: as far as captures reorder.
+const AHEAD: usize = 16;
+
+/// How many bytes are remembered that were not acknowledged, to be compared with what comes again.
+const REMEMBERED: usize = 64 << 10;
+
+/// How many packets may come behind one that acknowledges what was not seen: captures reorder, but
+/// not by more.
+const PATIENCE: u8 = 64;
+
+/// Where the first sequence number that is seen stands. Positions are counted from here, so that
+/// numbers that wrap have an order.
+const ORIGIN: u64 = 1 << 32;
+
+/// One direction.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    /// The sequence number at [`ORIGIN`].
+    origin: Option<u32>,
+    /// Where it begins, once that is known.
+    start: Option<u64>,
+    /// Where the next byte stands.
+    next: u64,
+    /// Where it ends, once that is known.
+    end: Option<u64>,
+    /// Whether its end was told.
+    is_over: bool,
+    /// What came and is behind missing bytes, by its place.
+    held: BTreeMap<u64, Piece>,
+    held_bytes: usize,
+    /// Up to where its receiver has it.
+    acknowledged: u64,
+    /// How many packets came since that is more than was seen.
+    doubts: u8,
+    /// The bytes before `next` that were not acknowledged.
+    unacknowledged: Vec<u8>,
+}
+
+/// Where bytes were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// The number of the packet.
+    pub(super) packet: u64,
+    /// What its sender acknowledged with it.
+    pub(super) acknowledges: Option<u32>,
+}
+
+/// What comes next in a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part<'b> {
+    Data(&'b [u8], Stamp),
+    /// So many bytes are missing.
+    Gap(u64),
+    End,
+}
+
+/// What a segment was, beside what it brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    New,
+    /// All of it was there.
+    Duplicate,
+    /// It is not of this connection.
+    Stray,
+}
+
+#[derive(Debug)]
+struct Piece {
+    data: Vec<u8>,
+    /// How many bytes behind them were sent and not captured.
+    missing: u32,
+    stamp: Stamp,
+}
+
+impl Piece {
+    fn length(&self) -> u64 {
+        self.data.len() as u64 + u64::from(self.missing)
+    }
+}
+
+/// Where the next parts go.
+pub(super) type Each<'e> = &'e mut dyn FnMut(Part<'_>);
+
+impl Stream {
+    /// Takes note of a SYN of this number; whether it is of this connection.
+    pub(super) fn synchronize(&mut self, sequence: u32) -> bool {
+        let first = self.position(sequence.wrapping_add(1));
+        match self.start {
+            Some(start) => start == first,
+            None => {
+                let lowest = self.held.first_key_value().map_or(first, |(place, _)| *place);
+                let fits = first <= lowest && lowest - first <= LATE;
+                if fits {
+                    self.begin(first);
+                }
+                fits
+            }
+        }
+    }
+
+    /// Whether it is known to begin behind a SYN of this number.
+    pub(super) fn is_synchronized_by(&self, sequence: u32) -> bool {
+        self.start == Some(self.place(sequence.wrapping_add(1)))
+    }
+
+    /// Begins it where its receiver says that it does, unless that is known.
+    pub(super) fn begin_at(&mut self, sequence: u32) {
+        if self.start.is_none() {
+            let first = self.position(sequence);
+            self.begin(first);
+        }
+    }
+
+    /// Begins it at what came first, if `is_start` says that this is a beginning.
+    pub(super) fn begin_at_first(&mut self, is_start: impl Fn(&[u8]) -> bool) {
+        let first = self.held.first_key_value().filter(|(_, piece)| is_start(&piece.data));
+        if let Some(place) = first.map(|(place, _)| *place) {
+            self.begin(place);
+        }
+    }
+
+    /// Takes the data of a segment, behind which so many bytes were not captured.
+    pub(super) fn take(
+        &mut self,
+        sequence: u32,
+        data: &[u8],
+        missing: u32,
+        stamp: Stamp,
+        conflicts: &mut u64,
+        each: Each<'_>,
+    ) -> Verdict {
+        let place = self.position(sequence);
+        let end = place + data.len() as u64 + u64::from(missing);
+        let Some(start) = self.start else {
+            let is_new = self.hold(place, data, missing, stamp, conflicts);
+            // It is looked at from its first bytes on; so those farthest behind are of no use.
+            while self.held.len() > AHEAD {
+                self.drop_piece();
+            }
+            return if is_new { Verdict::New } else { Verdict::Duplicate };
+        };
+        // "the SEG.SEQ value is one less than the next" (RFC 9293 section 3.8.4): a probe, whose byte
+        // is garbage.
+        if end <= self.next && place + 1 >= start && self.next - place <= WINDOW {
+            if place >= start && end - place > 1 {
+                *conflicts += u64::from(self.contradicts(place, data));
+            }
+            return Verdict::Duplicate;
+        }
+        if place < start || self.end.is_some_and(|last| end > last) || end > self.next + WINDOW {
+            return Verdict::Stray;
+        }
+        *conflicts += u64::from(self.contradicts(place, data));
+        let old = self.next.saturating_sub(place);
+        let data_old = usize::try_from(old).unwrap_or(usize::MAX).min(data.len());
+        let missing = u64::from(missing).min(end - self.next.max(place));
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        let (place, data) = (place + old, data.get(data_old..).unwrap_or_default());
+        let mut is_new = true;
+        if place == self.next && self.held.is_empty() {
+            self.advance(data, missing, stamp, each);
+        } else {
+            is_new = self.hold(place, data, missing, stamp, conflicts);
+        }
+        self.settle(each);
+        if is_new { Verdict::New } else { Verdict::Duplicate }
+    }
+
+    /// Takes note that its sender has ended it behind so many bytes at this number.
+    pub(super) fn finish(&mut self, sequence: u32, length: u64) {
+        let end = self.position(sequence) + length;
+        if end >= self.next && end <= self.next.max(ORIGIN) + WINDOW {
+            self.end.get_or_insert(end);
+        }
+    }
+
+    /// Takes note that its receiver has all before this number.
+    pub(super) fn acknowledge(&mut self, sequence: u32) {
+        if self.start.is_none() {
+            return;
+        }
+        let place = self.position(sequence);
+        if place <= self.acknowledged || place > self.next + WINDOW {
+            return;
+        }
+        self.acknowledged = place;
+        if place >= self.next {
+            // Its memory is for those that have something on its way.
+            self.unacknowledged = Vec::new();
+        } else {
+            let kept = usize::try_from(self.next - place).unwrap_or(usize::MAX);
+            self.remember_last(kept);
+        }
+    }
+
+    /// Tells what has come, and what will not come any more.
+    pub(super) fn settle(&mut self, each: Each<'_>) {
+        if self.start.is_none() || self.is_over {
+            return;
+        }
+        self.drain(each);
+        while self.held_bytes > HELD || self.held.len() > PIECES {
+            self.skip(each);
+        }
+        if self.acknowledged > self.next {
+            self.doubts += 1;
+            if self.doubts > PATIENCE {
+                self.skip(each);
+                self.doubts = 0;
+            }
+        } else {
+            self.doubts = 0;
+        }
+        if self.end == Some(self.next) {
+            self.is_over = true;
+            each(Part::End);
+        }
+    }
+
+    /// Tells all that there is; what is missing is missing.
+    pub(super) fn flush(&mut self, each: Each<'_>) {
+        if self.start.is_none() || self.is_over {
+            return;
+        }
+        while self.skip(each) {}
+        self.settle(each);
+    }
+
+    /// Begins anew, at a place that is to be found.
+    pub(super) fn restart(&mut self) {
+        *self = Self { origin: self.origin, next: self.next, ..Self::default() };
+    }
+
+    /// Keeps nothing but where it is.
+    pub(super) fn forget(&mut self) {
+        self.held = BTreeMap::new();
+        self.held_bytes = 0;
+        self.unacknowledged = Vec::new();
+    }
+
+    /// Whether it is known where it begins.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// Whether a number can be of this connection.
+    pub(super) fn is_near(&self, sequence: u32) -> bool {
+        self.start.is_none() || self.place(sequence).abs_diff(self.next) <= NEAR
+    }
+
+    /// How many of its bytes are before this number; `None` where that cannot be said.
+    pub(super) fn bytes_before(&self, sequence: u32) -> Option<u64> {
+        let place = self.place(sequence);
+        self.start.map(|start| place.saturating_sub(start))
+    }
+
+    /// How much memory it takes, in bytes.
+    pub(super) fn kept(&self) -> usize {
+        self.held_bytes + self.unacknowledged.capacity()
+    }
+
+    /// Where a sequence number stands, next to where the stream is.
+    fn place(&self, sequence: u32) -> u64 {
+        let from_origin = sequence.wrapping_sub(self.origin.unwrap_or(sequence));
+        let near = self.next.max(ORIGIN);
+        // Of the places that the number can mean, the nearest.
+        let low = u32::try_from(near & u64::from(u32::MAX)).unwrap_or_default();
+        near.wrapping_add_signed(i64::from(from_origin.wrapping_sub(low).cast_signed()))
+    }
+
+    fn position(&mut self, sequence: u32) -> u64 {
+        self.origin.get_or_insert(sequence);
+        self.place(sequence)
+    }
+
+    fn begin(&mut self, place: u64) {
+        self.start = Some(place);
+        self.next = place;
+        self.acknowledged = place;
+        while self.held.first_key_value().is_some_and(|(held, _)| *held < place) {
+            self.drop_piece();
+        }
+    }
+
+    /// Drops the first of what is held.
+    fn drop_piece(&mut self) -> Option<(u64, Piece)> {
+        let (place, piece) = self.held.pop_first()?;
+        self.held_bytes -= size(&piece);
+        Some((place, piece))
+    }
+
+    /// Tells what is next.
+    fn advance(&mut self, data: &[u8], missing: u32, stamp: Stamp, each: Each<'_>) {
+        if !data.is_empty() {
+            self.next += data.len() as u64;
+            self.remember(data);
+            each(Part::Data(data, stamp));
+        }
+        if missing > 0 {
+            self.pass(u64::from(missing), each);
+        }
+    }
+
+    /// Tells that bytes are missing.
+    fn pass(&mut self, bytes: u64, each: Each<'_>) {
+        self.next += bytes;
+        self.unacknowledged = Vec::new();
+        each(Part::Gap(bytes));
+    }
+
+    /// Tells what is held and next.
+    fn drain(&mut self, each: Each<'_>) {
+        while self.held.first_key_value().is_some_and(|(place, _)| *place <= self.next)
+            && let Some((_, piece)) = self.drop_piece()
+        {
+            self.advance(&piece.data, piece.missing, piece.stamp, each);
+        }
+    }
+
+    /// Passes over the next bytes, which are missing; whether there were some.
+    fn skip(&mut self, each: Each<'_>) -> bool {
+        let held = self.held.first_key_value().map(|(place, _)| *place);
+        // One byte more may be acknowledged than there are: a FIN counts as one.
+        let known = [self.end.unwrap_or_default(), self.acknowledged.saturating_sub(1)];
+        let known = known.into_iter().max().filter(|place| *place > self.next);
+        let Some(place) = held.or(known) else { return false };
+        if place > self.next {
+            self.pass(place - self.next, each);
+        }
+        self.drain(each);
+        true
+    }
+
+    /// Holds what is not held yet; whether that was something.
+    fn hold(
+        &mut self,
+        place: u64,
+        data: &[u8],
+        missing: u32,
+        stamp: Stamp,
+        conflicts: &mut u64,
+    ) -> bool {
+        let end = place + data.len() as u64 + u64::from(missing);
+        let before = self.held.range(..=place).next_back();
+        let first = before.filter(|(at, piece)| **at + piece.length() > place);
+        let first = first.map_or(place, |(at, _)| *at);
+        let mut free = Vec::new();
+        let mut from = place;
+        for (at, piece) in self.held.range(first..end) {
+            if *at > from {
+                free.push(from..*at);
+            }
+            *conflicts += u64::from(differ(*at, &piece.data, place, data));
+            from = from.max(*at + piece.length());
+        }
+        if from < end {
+            free.push(from..end);
+        }
+        for part in &free {
+            let length = part.end - part.start;
+            let cut = |at: u64| usize::try_from(at - place).unwrap_or(usize::MAX).min(data.len());
+            let data = data.get(cut(part.start)..cut(part.end)).unwrap_or_default().to_vec();
+            let missing = u32::try_from(length - data.len() as u64).unwrap_or(u32::MAX);
+            let piece = Piece { data, missing, stamp };
+            self.held_bytes += size(&piece);
+            self.held.insert(part.start, piece);
+        }
+        !free.is_empty()
+    }
+
+    /// Whether bytes differ from those that were at their place.
+    fn contradicts(&self, place: u64, data: &[u8]) -> bool {
+        let known = self.next - self.unacknowledged.len() as u64;
+        differ(known, &self.unacknowledged, place, data)
+    }
+
+    fn remember(&mut self, data: &[u8]) {
+        if self.acknowledged < self.next {
+            let data = data.get(data.len().saturating_sub(REMEMBERED)..).unwrap_or_default();
+            self.remember_last(REMEMBERED - data.len());
+            self.unacknowledged.extend_from_slice(data);
+        }
+    }
+
+    fn remember_last(&mut self, bytes: usize) {
+        let old = self.unacknowledged.len().saturating_sub(bytes);
+        self.unacknowledged.drain(..old);
+    }
+}
+
+/// What a piece takes, with its place in the map.
+const fn size(piece: &Piece) -> usize {
+    piece.data.len() + 2 * size_of::<Piece>()
+}
+
+/// Whether two runs of bytes differ where both have some.
+fn differ(place: u64, bytes: &[u8], other_place: u64, other: &[u8]) -> bool {
+    let skip = |from: u64| usize::try_from(from).unwrap_or(usize::MAX);
+    let bytes = bytes.get(skip(other_place.saturating_sub(place))..).unwrap_or_default();
+    let other = other.get(skip(place.saturating_sub(other_place))..).unwrap_or_default();
+    bytes.iter().zip(other).any(|(one, another)| one != another)
+}
