@@ -26,6 +26,8 @@ pub(super) struct Flow {
     talk: Talk,
     /// The number of its last packet.
     pub(super) last: u64,
+    /// How much memory it takes beside itself, in bytes.
+    pub(super) kept: usize,
 }
 
 /// Whether a segment was of the connection that it was given to.
@@ -47,6 +49,7 @@ impl Flow {
             seen: Sides::default(),
             talk: Talk::default(),
             last: 0,
+            kept: 0,
         }
     }
 
@@ -68,6 +71,8 @@ impl Flow {
             self.put(from, segment, telling);
             self.let_go();
         }
+        let Self { talk, streams, .. } = &*self;
+        self.kept = talk.kept() + streams.client.kept() + streams.backend.kept();
         Belongs::Here
     }
 
@@ -91,6 +96,7 @@ impl Flow {
             self.talk.leave(Found::Other);
         }
         self.let_go();
+        self.kept = 0;
     }
 
     /// The number of its session, if it is one that has not ended.
@@ -101,11 +107,6 @@ impl Flow {
     /// Whether more can be heard of it.
     pub(super) const fn is_over(&self) -> bool {
         self.talk.is_over()
-    }
-
-    /// How much memory it takes beside itself, in bytes.
-    pub(super) fn kept(&self) -> usize {
-        self.talk.kept() + self.streams.client.kept() + self.streams.backend.kept()
     }
 
     fn side(&self, address: SocketAddr) -> Side {

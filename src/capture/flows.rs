@@ -85,19 +85,18 @@ impl Capture {
             Entry::Vacant(entry) => entry.insert_entry(Box::new(Flow::new(segment))),
         };
         let flow = entry.get_mut();
-        let before = (flow.kept(), flow.session().is_some());
+        let before = (flow.kept, flow.session().is_some());
         if flow.take(segment, &mut telling) == Belongs::ToTheNext {
-            let mut next = Box::new(Flow::new(segment));
-            // A connection that has seen nothing takes any segment.
-            next.take(segment, &mut telling);
-            entry.insert(next).close(&mut telling);
+            entry.insert(Box::new(Flow::new(segment))).close(&mut telling);
+            // Who has seen nothing takes any segment.
+            entry.get_mut().take(segment, &mut telling);
         }
         let flow = entry.get_mut();
-        self.kept = self.kept + flow.kept() - before.0;
+        self.kept = self.kept + flow.kept - before.0;
         self.sessions =
             self.sessions + usize::from(flow.session().is_some()) - usize::from(before.1);
         if self.kept > KEPT || self.sessions > SESSIONS {
-            self.kept -= flow.kept();
+            self.kept -= flow.kept;
             self.sessions -= usize::from(flow.session().is_some());
             flow.forget(&mut telling);
         }
@@ -109,9 +108,10 @@ impl Capture {
         let is_over = |flow: &Flow| flow.is_over();
         let mut gone = self.remove(is_over);
         if self.flows.len() - self.sessions > FLOWS / 2 {
-            let mut idle: Vec<_> = self.flows.values().map(|flow| flow.last).collect();
-            let middle = idle.len() / 2;
-            let (_, &mut median, _) = idle.select_nth_unstable(middle);
+            let others = self.flows.values().filter(|flow| flow.session().is_none());
+            let mut last: Vec<_> = others.map(|flow| flow.last).collect();
+            let middle = last.len() / 2;
+            let (_, &mut median, _) = last.select_nth_unstable(middle);
             gone.extend(self.remove(|flow| flow.session().is_none() && flow.last <= median));
         }
         self.close(gone, number, at, tell);
@@ -126,7 +126,7 @@ impl Capture {
         // A map has no order, and what is told has one.
         flows.sort_by_key(|flow| (flow.session(), flow.last));
         for flow in flows {
-            self.kept -= flow.kept();
+            self.kept -= flow.kept;
             self.sessions -= usize::from(flow.session().is_some());
             flow.close(&mut self.telling(packet, at, tell));
         }

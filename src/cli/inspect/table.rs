@@ -7,7 +7,7 @@ use crate::event::{Side, Sides};
 use crate::recording::Sink;
 use crate::transcript::account::Account;
 use crate::transcript::event::{End, Event, Header, How, Message, Open, What};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 use unicode_width::UnicodeWidthStr;
@@ -32,7 +32,7 @@ const NUMBERS: [&str; 3] = ["session", "start", "seconds"];
 pub(super) struct Table<W> {
     out: W,
     name: String,
-    rows: BTreeMap<u64, Row>,
+    rows: HashMap<u64, Row>,
     unlisted: u64,
     dialects: [(Dialect, u64); ALL.len()],
 }
@@ -56,7 +56,7 @@ struct Row {
 impl<W: Write> Table<W> {
     pub(super) fn new(out: W, name: &str) -> Self {
         let dialects = ALL.map(|dialect| (dialect, 0));
-        Self { out, name: name.to_owned(), rows: BTreeMap::new(), unlisted: 0, dialects }
+        Self { out, name: name.to_owned(), rows: HashMap::new(), unlisted: 0, dialects }
     }
 
     fn open(&mut self, event: &Event, open: &Open) {
@@ -95,15 +95,17 @@ impl<W: Write> Sink for Table<W> {
 
     fn end(&mut self, account: &Account) -> io::Result<()> {
         let mut widths = TITLES.map(UnicodeWidthStr::width);
-        for (number, row) in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(row.cells(*number)) {
+        let mut rows: Vec<_> = self.rows.iter().collect();
+        rows.sort_by_key(|(number, _)| **number);
+        for (number, row) in &rows {
+            for (width, cell) in widths.iter_mut().zip(row.cells(**number)) {
                 *width = cell.width().max(*width);
             }
         }
-        if !self.rows.is_empty() {
+        if !rows.is_empty() {
             line(&mut self.out, &TITLES.map(String::from), &widths)?;
         }
-        for (number, row) in &self.rows {
+        for (number, row) in rows {
             line(&mut self.out, &row.cells(*number), &widths)?;
         }
         if self.unlisted > 0 {
