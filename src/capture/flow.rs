@@ -5,7 +5,7 @@
 //! that of the server where the client acknowledges it.
 
 use super::ip::Segment;
-use super::stream::{Each, Stamp, Stream, Verdict};
+use super::stream::{Part, Stamp, Stream, Verdict};
 use super::talk::{Talk, Telling};
 use crate::event::{Side, Sides};
 use crate::transcript::conversation::Found;
@@ -66,6 +66,9 @@ impl Flow {
             telling.account.stray_segments += 1;
         } else if !self.talk.is_over() {
             self.listen(from, segment, telling);
+        } else if !self.streams[from].is_near(segment.sequence) {
+            // The beginning of the next was not seen, or comes later.
+            return Belongs::ToTheNext;
         } else if self.talk.session().is_some() {
             // What comes again of a session that has ended is counted.
             self.put(from, segment, telling);
@@ -117,7 +120,9 @@ impl Flow {
     fn synchronize(&mut self, segment: &Segment<'_>) -> bool {
         let from = self.side(segment.from);
         if self.talk.is_over() {
-            return self.streams[from].is_synchronized_by(segment.sequence);
+            // Behind the end of a session any SYN is another one's.
+            return self.talk.session().is_none()
+                && self.streams[from].is_synchronized_by(segment.sequence);
         }
         if !self.streams[from].synchronize(segment.sequence) {
             return false;
@@ -148,12 +153,16 @@ impl Flow {
         if let Some(number) = segment.acknowledges.filter(|_| !segment.rst) {
             self.streams[from.other()].acknowledge(number);
         }
-        for side in [from, from.other()] {
-            self.drive(side, telling, Stream::settle);
-        }
-        if segment.rst && self.streams[from].is_near(segment.sequence) {
-            self.flush(telling);
-            self.talk.end(from, true, &self.addresses, telling);
+        self.streams.client.tick();
+        self.streams.backend.tick();
+        self.move_on(telling);
+        if segment.rst {
+            if self.streams[from].is_near(segment.sequence) {
+                self.flush(telling);
+                self.talk.end(from, true, &self.addresses, telling);
+            } else {
+                telling.account.stray_segments += 1;
+            }
         }
         if self.talk.is_over() {
             self.let_go();
@@ -165,22 +174,23 @@ impl Flow {
         let Segment { data, missing, acknowledges, .. } = *segment;
         let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
         let length = data.len() as u64 + u64::from(missing);
+        let [stream, other] = self.pair(from);
         if segment.fin {
-            self.streams[from].finish(sequence, length);
+            stream.finish(sequence, length);
         }
         if length == 0 {
             return;
         }
         let stamp = Stamp { packet: telling.packet, acknowledges };
-        let mut conflicts = 0;
-        let verdict = self.drive(from, telling, |stream, each| {
-            stream.take(sequence, data, missing, stamp, &mut conflicts, each)
-        });
-        telling.account.conflicts += conflicts;
+        let conflicts = &mut telling.account.conflicts;
+        let (verdict, now) = stream.take(sequence, data, missing, stamp, other, conflicts);
         match verdict {
             Verdict::New => {}
             Verdict::Duplicate => telling.account.duplicates += 1,
             Verdict::Stray => telling.account.stray_segments += 1,
+        }
+        if !now.is_empty() {
+            self.hear(from, Part::Data(now, stamp), telling);
         }
     }
 
@@ -205,34 +215,49 @@ impl Flow {
         Side::Client
     }
 
-    /// Tells all that there is; what is missing will not come any more. The client's goes first: what
-    /// it says comes before what it is answered.
-    fn flush(&mut self, telling: &mut Telling<'_>) {
-        for side in Side::BOTH {
-            self.drive(side, telling, Stream::flush);
+    /// Has all be heard that is next of either side.
+    fn move_on(&mut self, telling: &mut Telling<'_>) {
+        let mut is_moving = true;
+        while std::mem::take(&mut is_moving) {
+            for side in Side::BOTH {
+                let [stream, other] = self.pair(side);
+                if let Some(part) = stream.next(other) {
+                    is_moving = true;
+                    match part {
+                        Part::Data(data, stamp) => {
+                            self.hear(side, Part::Data(&*data, stamp), telling);
+                        }
+                        Part::Gap(bytes) => self.hear(side, Part::Gap(bytes), telling),
+                        Part::End => self.hear(side, Part::End, telling),
+                    }
+                }
+            }
         }
     }
 
-    /// Has a stream move on, and what it brings be heard.
-    fn drive<R>(
-        &mut self,
-        from: Side,
-        telling: &mut Telling<'_>,
-        step: impl FnOnce(&mut Stream, Each<'_>) -> R,
-    ) -> R {
-        let Self { talk, addresses, streams: Sides { client, backend }, .. } = self;
-        let (stream, other) = match from {
-            Side::Client => (&mut *client, &mut *backend),
-            Side::Backend => (&mut *backend, &mut *client),
-        };
-        let result = step(stream, &mut |part| {
-            talk.hear(from, part, other, addresses, telling);
-        });
-        if talk.resume(self.has_syn) {
-            client.restart();
-            backend.restart();
+    /// Has all be heard that there is: what is missing will not come any more.
+    fn flush(&mut self, telling: &mut Telling<'_>) {
+        self.streams.client.close();
+        self.streams.backend.close();
+        self.move_on(telling);
+    }
+
+    fn hear(&mut self, from: Side, part: Part<&[u8]>, telling: &mut Telling<'_>) {
+        let other = &mut self.streams[from.other()];
+        self.talk.hear(from, part, other, &self.addresses, telling);
+        if self.talk.resume(self.has_syn) {
+            self.streams.client.restart();
+            self.streams.backend.restart();
         }
-        result
+    }
+
+    /// What a side says, and what the other one does.
+    const fn pair(&mut self, from: Side) -> [&mut Stream; 2] {
+        let Sides { client, backend } = &mut self.streams;
+        match from {
+            Side::Client => [client, backend],
+            Side::Backend => [backend, client],
+        }
     }
 
     fn let_go(&mut self) {

@@ -27,8 +27,8 @@ const AHEAD: usize = 16;
 /// How many bytes are remembered that were not acknowledged, to be compared with what comes again.
 const REMEMBERED: usize = 64 << 10;
 
-/// How many packets may come behind one that acknowledges what was not seen: captures reorder, but
-/// not by more.
+/// How many packets may come behind one that acknowledges what was not seen, until that is taken for
+/// missing: captures reorder, but not by more.
 const PATIENCE: u8 = 64;
 
 /// Where the first sequence number that is seen stands. Positions are counted from here, so that
@@ -51,10 +51,15 @@ pub(super) struct Stream {
     /// What came and is behind missing bytes, by its place.
     held: BTreeMap<u64, Piece>,
     held_bytes: usize,
+    /// So many bytes before `next` are missing, which was not told yet.
+    owed: u64,
     /// Up to where its receiver has it.
     acknowledged: u64,
     /// How many packets came since that is more than was seen.
     doubts: u8,
+    /// Whether what is missing is to be passed over: the next of it, or all.
+    is_impatient: bool,
+    is_last: bool,
     /// The bytes before `next` that were not acknowledged.
     unacknowledged: Vec<u8>,
 }
@@ -69,9 +74,9 @@ pub(super) struct Stamp {
 }
 
 /// What comes next in a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part<'b> {
-    Data(&'b [u8], Stamp),
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Part<D> {
+    Data(D, Stamp),
     /// So many bytes are missing.
     Gap(u64),
     End,
@@ -100,9 +105,6 @@ impl Piece {
         self.data.len() as u64 + u64::from(self.missing)
     }
 }
-
-/// Where the next parts go.
-pub(super) type Each<'e> = &'e mut dyn FnMut(Part<'_>);
 
 impl Stream {
     /// Takes note of a SYN of this number; whether it is of this connection.
@@ -134,24 +136,25 @@ impl Stream {
         }
     }
 
-    /// Begins it at what came first, if `is_start` says that this is a beginning.
-    pub(super) fn begin_at_first(&mut self, is_start: impl Fn(&[u8]) -> bool) {
-        let first = self.held.first_key_value().filter(|(_, piece)| is_start(&piece.data));
+    /// Begins it at the first of what came that is a beginning.
+    pub(super) fn begin_at_first(&mut self, is_beginning: impl Fn(&[u8]) -> bool) {
+        let first = self.held.iter().find(|(_, piece)| is_beginning(&piece.data));
         if let Some(place) = first.map(|(place, _)| *place) {
             self.begin(place);
         }
     }
 
-    /// Takes the data of a segment, behind which so many bytes were not captured.
-    pub(super) fn take(
+    /// Takes the data of a segment, behind which so many bytes were not captured. `other` is what the
+    /// other side says. Returns the data that come next, where that are these; all else is held.
+    pub(super) fn take<'d>(
         &mut self,
         sequence: u32,
-        data: &[u8],
+        data: &'d [u8],
         missing: u32,
         stamp: Stamp,
+        other: &Self,
         conflicts: &mut u64,
-        each: Each<'_>,
-    ) -> Verdict {
+    ) -> (Verdict, &'d [u8]) {
         let place = self.position(sequence);
         let end = place + data.len() as u64 + u64::from(missing);
         let Some(start) = self.start else {
@@ -160,7 +163,7 @@ impl Stream {
             while self.held.len() > AHEAD {
                 self.drop_piece();
             }
-            return if is_new { Verdict::New } else { Verdict::Duplicate };
+            return (if is_new { Verdict::New } else { Verdict::Duplicate }, &[]);
         };
         // "the SEG.SEQ value is one less than the next" (RFC 9293 section 3.8.4): a probe, whose byte
         // is garbage.
@@ -168,10 +171,10 @@ impl Stream {
             if place >= start && end - place > 1 {
                 *conflicts += u64::from(self.contradicts(place, data));
             }
-            return Verdict::Duplicate;
+            return (Verdict::Duplicate, &[]);
         }
         if place < start || self.end.is_some_and(|last| end > last) || end > self.next + WINDOW {
-            return Verdict::Stray;
+            return (Verdict::Stray, &[]);
         }
         *conflicts += u64::from(self.contradicts(place, data));
         let old = self.next.saturating_sub(place);
@@ -179,14 +182,67 @@ impl Stream {
         let missing = u64::from(missing).min(end - self.next.max(place));
         let missing = u32::try_from(missing).unwrap_or(u32::MAX);
         let (place, data) = (place + old, data.get(data_old..).unwrap_or_default());
-        let mut is_new = true;
-        if place == self.next && self.held.is_empty() {
-            self.advance(data, missing, stamp, each);
-        } else {
-            is_new = self.hold(place, data, missing, stamp, conflicts);
+        if place == self.next && self.held.is_empty() && other.has_told(stamp) {
+            self.advance(data, missing);
+            return (Verdict::New, data);
         }
-        self.settle(each);
-        if is_new { Verdict::New } else { Verdict::Duplicate }
+        let is_new = self.hold(place, data, missing, stamp, conflicts);
+        (if is_new { Verdict::New } else { Verdict::Duplicate }, &[])
+    }
+
+    /// What is next of what has come, or will not come any more. What answers the other side's bytes
+    /// waits for those.
+    pub(super) fn next(&mut self, other: &Self) -> Option<Part<Vec<u8>>> {
+        if self.start.is_none() || self.is_over {
+            return None;
+        }
+        if self.owed > 0 {
+            return Some(Part::Gap(std::mem::take(&mut self.owed)));
+        }
+        let is_hasty =
+            self.is_impatient || self.is_last || self.held_bytes > HELD || self.held.len() > PIECES;
+        match self.held.first_key_value() {
+            Some((place, piece))
+                if *place == self.next && (is_hasty || other.has_told(piece.stamp)) =>
+            {
+                let (_, piece) = self.drop_piece()?;
+                self.advance(&piece.data, piece.missing);
+                return Some(Part::Data(piece.data, piece.stamp));
+            }
+            Some((place, _)) if *place > self.next && is_hasty => return self.pass(*place),
+            None if is_hasty => {
+                // One byte more may be acknowledged than there are: a FIN counts as one.
+                let place = self.end.unwrap_or(self.acknowledged.saturating_sub(1));
+                if place > self.next {
+                    return self.pass(place);
+                }
+            }
+            _ => {}
+        }
+        self.is_impatient = false;
+        if self.end == Some(self.next) {
+            self.is_over = true;
+            return Some(Part::End);
+        }
+        None
+    }
+
+    /// Takes note that another packet of the connection has come.
+    pub(super) fn tick(&mut self) {
+        if self.acknowledged <= self.next {
+            self.doubts = 0;
+            return;
+        }
+        self.doubts += 1;
+        if self.doubts > PATIENCE {
+            self.doubts = 0;
+            self.is_impatient = true;
+        }
+    }
+
+    /// Takes note that nothing more will come.
+    pub(super) const fn close(&mut self) {
+        self.is_last = true;
     }
 
     /// Takes note that its sender has ended it behind so many bytes at this number.
@@ -214,39 +270,6 @@ impl Stream {
             let kept = usize::try_from(self.next - place).unwrap_or(usize::MAX);
             self.remember_last(kept);
         }
-    }
-
-    /// Tells what has come, and what will not come any more.
-    pub(super) fn settle(&mut self, each: Each<'_>) {
-        if self.start.is_none() || self.is_over {
-            return;
-        }
-        self.drain(each);
-        while self.held_bytes > HELD || self.held.len() > PIECES {
-            self.skip(each);
-        }
-        if self.acknowledged > self.next {
-            self.doubts += 1;
-            if self.doubts > PATIENCE {
-                self.skip(each);
-                self.doubts = 0;
-            }
-        } else {
-            self.doubts = 0;
-        }
-        if self.end == Some(self.next) {
-            self.is_over = true;
-            each(Part::End);
-        }
-    }
-
-    /// Tells all that there is; what is missing is missing.
-    pub(super) fn flush(&mut self, each: Each<'_>) {
-        if self.start.is_none() || self.is_over {
-            return;
-        }
-        while self.skip(each) {}
-        self.settle(each);
     }
 
     /// Begins anew, at a place that is to be found.
@@ -312,46 +335,33 @@ impl Stream {
         Some((place, piece))
     }
 
-    /// Tells what is next.
-    fn advance(&mut self, data: &[u8], missing: u32, stamp: Stamp, each: Each<'_>) {
-        if !data.is_empty() {
-            self.next += data.len() as u64;
-            self.remember(data);
-            each(Part::Data(data, stamp));
-        }
+    /// Goes on behind what comes next.
+    fn advance(&mut self, data: &[u8], missing: u32) {
+        self.next += data.len() as u64;
+        self.remember(data);
         if missing > 0 {
-            self.pass(u64::from(missing), each);
+            self.next += u64::from(missing);
+            self.owed = u64::from(missing);
+            self.unacknowledged = Vec::new();
         }
     }
 
-    /// Tells that bytes are missing.
-    fn pass(&mut self, bytes: u64, each: Each<'_>) {
-        self.next += bytes;
+    /// Passes over what is missing up to a place.
+    fn pass<D>(&mut self, place: u64) -> Option<Part<D>> {
+        let bytes = place - self.next;
+        self.next = place;
         self.unacknowledged = Vec::new();
-        each(Part::Gap(bytes));
+        self.is_impatient = false;
+        Some(Part::Gap(bytes))
     }
 
-    /// Tells what is held and next.
-    fn drain(&mut self, each: Each<'_>) {
-        while self.held.first_key_value().is_some_and(|(place, _)| *place <= self.next)
-            && let Some((_, piece)) = self.drop_piece()
-        {
-            self.advance(&piece.data, piece.missing, piece.stamp, each);
-        }
-    }
-
-    /// Passes over the next bytes, which are missing; whether there were some.
-    fn skip(&mut self, each: Each<'_>) -> bool {
-        let held = self.held.first_key_value().map(|(place, _)| *place);
-        // One byte more may be acknowledged than there are: a FIN counts as one.
-        let known = [self.end.unwrap_or_default(), self.acknowledged.saturating_sub(1)];
-        let known = known.into_iter().max().filter(|place| *place > self.next);
-        let Some(place) = held.or(known) else { return false };
-        if place > self.next {
-            self.pass(place - self.next, each);
-        }
-        self.drain(each);
-        true
+    /// Whether all was told that the other side had when it sent something.
+    fn has_told(&self, stamp: Stamp) -> bool {
+        let Some(number) = stamp.acknowledges.filter(|_| self.start.is_some()) else { return true };
+        let place = self.place(number);
+        // A FIN counts as a byte.
+        let told = self.next + u64::from(self.end == Some(self.next));
+        place <= told || place > self.next + WINDOW
     }
 
     /// Holds what is not held yet; whether that was something.

@@ -54,7 +54,7 @@ impl Talk {
     pub(super) fn hear(
         &mut self,
         from: Side,
-        part: Part<'_>,
+        part: Part<&[u8]>,
         other: &mut Stream,
         addresses: &Sides<SocketAddr>,
         telling: &mut Telling<'_>,

@@ -68,7 +68,7 @@ fn what_is_none_is_named() {
         (b"\xfd7zXZ\0\0", "xz"),
         (b"\x16\x03\x01\x02\0", "TLS"),
         (b"\xa1\xb2\x3c\x4d\0\x02\0\x04", "the header of a pcap is cut: 8 of 24 bytes"),
-        (b"\xa1\xb2\xcd\x34\0\x02\0\x04", "old Linux"),
+        (b"\xa1\xb2\xcd\x34\0\x02\0\x04", "the header of a pcap is cut"),
         (b"[]", "it begins with"),
         (b"{\"a\":1}", "no HAR"),
         (b"\x1f\x8b\x08\0", "inside gzip"),

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod buffer;
+mod classic;
 mod section;
 
 use super::Sink;
@@ -13,14 +14,18 @@ use std::io::{self, Read};
 
 /// The magic numbers with which captures begin: pcap in both orders of bytes, with microseconds,
 /// nanoseconds and the longer records of some Linux of 1999; pcapng.
-pub(super) const MAGIC: [[u8; 4]; 6] = [
+pub(super) const MAGIC: [[u8; 4]; 7] = [
     [0xd4, 0xc3, 0xb2, 0xa1],
     [0xa1, 0xb2, 0xc3, 0xd4],
     [0x4d, 0x3c, 0xb2, 0xa1],
     [0xa1, 0xb2, 0x3c, 0x4d],
     [0x34, 0xcd, 0xb2, 0xa1],
+    [0xa1, 0xb2, 0xcd, 0x34],
     [0x0a, 0x0d, 0x0d, 0x0a],
 ];
+
+/// In nanoseconds.
+const SECOND: u64 = 1_000_000_000;
 
 /// Reads a capture. Damage behind its first header ends the reading and is named in the account; what
 /// came before it has been told.

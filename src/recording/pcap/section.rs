@@ -1,22 +1,20 @@
 //! A section of pcapng: its order of bytes, its interfaces, and what its blocks say of packets
 //! (draft-ietf-opsawg-pcapng).
 
+use super::SECOND;
+use super::blocks::Place;
 use crate::capture::Link;
 use anyhow::{Context, bail};
 use pcap_parser::pcapng::{parse_block_be, parse_block_le};
 use pcap_parser::{
     Block, EnhancedPacketBlock, InterfaceDescriptionBlock, OptionCode, SectionHeaderBlock,
 };
-use std::ops::Range;
 
 /// The type of a section header, which is the same in both orders of bytes.
 pub(super) const MAGIC: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 
 /// What a block begins with: its type, its length, and in a section header what tells the order.
 pub(super) const HEADER: usize = 12;
-
-/// Nanoseconds.
-pub(super) const SECOND: u64 = 1_000_000_000;
 
 /// The most interfaces of a section. One takes 32 bytes.
 const INTERFACES: usize = 64 << 10;
@@ -27,17 +25,6 @@ const OLD_PACKET: u32 = 2;
 /// Where data stand in the blocks of packets.
 const ENHANCED_DATA: usize = 28;
 const SIMPLE_DATA: usize = 12;
-
-/// Where a packet stands in its block, and what is said of it.
-#[derive(Debug)]
-pub(super) struct Place {
-    /// In nanoseconds since 1970.
-    pub(super) time: u64,
-    pub(super) link: Link,
-    /// How many bytes of its end were not kept.
-    pub(super) cut: u32,
-    pub(super) data: Range<usize>,
-}
 
 /// A section.
 #[derive(Debug, Default)]
@@ -62,16 +49,18 @@ struct Interface {
 
 impl Section {
     /// The size of the block that begins so.
-    pub(super) fn size(&mut self, start: &[u8; HEADER]) -> anyhow::Result<usize> {
-        let [kind @ .., a, b, c, d, e, f, g, h] = *start;
-        if kind == MAGIC {
-            self.is_big_endian = match [e, f, g, h] {
+    pub(super) fn size(&mut self, start: &[u8]) -> anyhow::Result<usize> {
+        let Some([kind, size, order]) = start.as_chunks::<4>().0.first_chunk() else {
+            return Ok(0);
+        };
+        if *kind == MAGIC {
+            self.is_big_endian = match order {
                 [0x1a, 0x2b, 0x3c, 0x4d] => true,
                 [0x4d, 0x3c, 0x2b, 0x1a] => false,
                 _ => bail!("the section does not tell its order of bytes"),
             };
         }
-        let size = usize::try_from(self.number([a, b, c, d]))?;
+        let size = usize::try_from(self.number(*size))?;
         if size < HEADER || !size.is_multiple_of(4) {
             bail!("no block has {size} bytes")
         }
