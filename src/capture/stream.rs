@@ -165,8 +165,8 @@ impl Stream {
             }
             return (if is_new { Verdict::New } else { Verdict::Duplicate }, &[]);
         };
-        // "the SEG.SEQ value is one less than the next" (RFC 9293 section 3.8.4): a probe, whose byte
-        // is garbage.
+        // One number before the next may stand "a keep-alive segment containing one garbage octet"
+        // (RFC 9293 section 3.8.4).
         if end <= self.next && place + 1 >= start && self.next - place <= WINDOW {
             if place >= start && end - place > 1 {
                 *conflicts += u64::from(self.contradicts(place, data));

@@ -17,6 +17,7 @@ mod containers;
 mod conversation;
 mod damage;
 mod file;
+mod given;
 mod links;
 mod noise;
 mod packets;
