@@ -1,6 +1,6 @@
 # Backend peer: Ruby's em-websocket. Argument: the one dialect it serves, `hixie-75`, `hixie-76`,
-# `hybi-07`, `hybi-08` or `rfc6455`; the library would take any that it knows, so the others are
-# refused here, in its own way: it ends TCP without an answer.
+# `hybi-03`, `hybi-05` to `hybi-08` or `rfc6455`; the library would take any that it knows, so the
+# others are refused here, in its own way: it ends TCP without an answer.
 
 require 'base64'
 require 'em-websocket'
@@ -13,7 +13,8 @@ SET_COOKIE = 'interop_backend=oven'
 
 DIALECT = ARGV[0]
 VERSION = {
-  'hixie-75' => 75, 'hixie-76' => 76, 'hybi-07' => 7, 'hybi-08' => 8, 'rfc6455' => 13
+  'hixie-75' => 75, 'hixie-76' => 76, 'hybi-03' => 3, 'hybi-05' => 5, 'hybi-06' => 6,
+  'hybi-07' => 7, 'hybi-08' => 8, 'rfc6455' => 13
 }.fetch(DIALECT)
 HIXIE = VERSION > 13
 
