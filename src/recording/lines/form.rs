@@ -1,6 +1,7 @@
 //! What a line holds, as JSON has it. These types are the frozen form: they stand apart from those of
 //! the transcript, which may change.
 
+use super::text;
 use crate::dialect::Dialect;
 use crate::event::{Kind, Side};
 use crate::transcript::account::Account;
@@ -10,7 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, Write};
 
 /// The version that is written, and the only one there is.
 pub(super) const VERSION: u32 = 1;
@@ -55,7 +56,7 @@ enum Party {
     Server,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum KindWord {
     Text,
@@ -90,12 +91,11 @@ struct AcceptLine<'a> {
     fields: FieldList<'a>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct MessageLine<'a> {
     from: Party,
     #[serde(default)]
     seen: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<KindWord>,
     #[serde(flatten)]
     payload: Payload<'a>,
@@ -212,7 +212,7 @@ pub(super) fn write(event: &Event, out: &mut Vec<u8>) -> io::Result<()> {
         What::Accept(Accept { status, fields }) => {
             line(event, "accept", AcceptLine { status: *status, fields: fields.into() }, out)
         }
-        What::Message(message) => line(event, "message", MessageLine::from(message), out),
+        What::Message(message) => message_line(event, message, out),
         What::Ping { from, data } => line(event, "ping", ControlLine::new(*from, data), out),
         What::Pong { from, data } => line(event, "pong", ControlLine::new(*from, data), out),
         What::Close { from, code, reason } => {
@@ -240,6 +240,36 @@ fn line(
 ) -> io::Result<()> {
     let Event { session, at, packet, .. } = *of;
     Ok(serde_json::to_writer(out, &Line { event, session, at, packet, body })?)
+}
+
+/// Writes a message. They are most of a recording, so that this is done without serde, whose escaping
+/// would take longer than all else that becomes of a message.
+fn message_line(of: &Event, message: &Message, out: &mut Vec<u8>) -> io::Result<()> {
+    let Event { session, at, packet, .. } = *of;
+    let Message { from, kind, data, seen } = message;
+    write!(out, r#"{{"event":"message","session":{session},"at":{at}"#)?;
+    if let Some(packet) = packet {
+        write!(out, r#","packet":{packet}"#)?;
+    }
+    let party = match from {
+        Side::Client => "client",
+        Side::Backend => "server",
+    };
+    write!(out, r#","from":"{party}","seen":{seen}"#)?;
+    match (kind, simdutf8::basic::from_utf8(data)) {
+        (Kind::Text, Ok(text)) => {
+            out.extend_from_slice(br#","text":"#);
+            text::write(text, out)?;
+        }
+        (kind, _) => {
+            // Text that is none is told from binary by its kind.
+            let kind = if *kind == Kind::Text { r#","kind":"text""# } else { "" };
+            let base64 = BASE64_STANDARD.encode(data);
+            write!(out, r#"{kind},"base64":"{base64}""#)?;
+        }
+    }
+    out.push(b'}');
+    Ok(())
 }
 
 /// Writes the account, without the end of its line.
@@ -301,21 +331,6 @@ pub(super) fn read(line: &[u8]) -> anyhow::Result<Read> {
     let session = stamp.session.context("`session` is missing")?;
     let at = stamp.at.context("`at` is missing")?;
     Ok(Read::Event(Event { session, at, packet: stamp.packet, what }))
-}
-
-impl<'a> From<&'a Message> for MessageLine<'a> {
-    fn from(Message { from, kind, data, seen }: &'a Message) -> Self {
-        let (payload, kind) = match kind {
-            Kind::Text => {
-                let payload = Payload::new(data);
-                // Text that is none is told from binary by its kind.
-                let kind = payload.base64.is_some().then_some(KindWord::Text);
-                (payload, kind)
-            }
-            Kind::Binary => (Payload::base64(data), None),
-        };
-        Self { from: (*from).into(), seen: *seen, kind, payload }
-    }
 }
 
 impl MessageLine<'_> {

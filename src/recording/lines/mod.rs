@@ -2,6 +2,7 @@
 //! them stands an event a line. `docs/reference/recording.md` describes it.
 
 mod form;
+mod text;
 
 use super::Sink;
 use crate::transcript::account::Account;
