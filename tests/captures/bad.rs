@@ -118,7 +118,7 @@ fn lengths_that_lie() {
 fn lies(bytes: &[u8], name: &str) {
     let told = Told::read(bytes).unwrap_or_else(|error| panic!("{name}: {error:#}"));
     assert_eq!(told.sessions().len(), 1, "{name}: {:?}", told.account);
-    let damage = told.account.damage.clone().unwrap_or_else(|| panic!("{name}: no damage"));
+    let damage = told.account.damage.unwrap_or_else(|| panic!("{name}: no damage"));
     assert!(names_a_place(&damage), "{name}: {damage}");
 }
 

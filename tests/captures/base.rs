@@ -1,8 +1,8 @@
 //! The conversations that every variant is made of, and captures of them.
 
-use crate::conversation::{Script, Session, Takeover};
-use crate::packets::{Flow, Packet, Segment};
-use crate::peer::Line;
+use super::conversation::{Script, Session, Takeover};
+use super::packets::{Flow, Packet, Segment};
+use super::peer::Line;
 use hybridge::dialect::Dialect;
 use hybridge::dialect::hixie::Draft;
 use hybridge::dialect::hybi::Version;

@@ -1,9 +1,9 @@
 //! Conversations, and what is to be told of them: scripts of sessions become the segments of TCP
 //! connections, and the truth.
 
-use crate::packets::{ACK, FIN, Flow, PSH, RST, SYN, Segment, len32};
-use crate::peer::{Line, Voice};
-use crate::said::Said;
+use super::packets::{ACK, FIN, Flow, PSH, RST, SYN, Segment, len32};
+use super::peer::{Line, Voice};
+use super::said::Said;
 use flate2::{Compress, Compression, FlushCompress};
 use hybridge::dialect::Dialect;
 use hybridge::dialect::hixie::Draft;
@@ -147,6 +147,7 @@ impl Script {
         if h76 && self.status == 101 {
             line.send(Side::Backend, ANSWER, false);
         }
+        line.is_opening = false;
         let mut said = Vec::new();
         let mut ends = Sides::<Vec<u32>>::default();
         let mut coders = Sides { client: Coder::new(self), backend: Coder::new(self) };
@@ -336,6 +337,7 @@ struct Connection {
     received: Sides<u32>,
     first: Sides<u32>,
     segments: Vec<Segment>,
+    is_opening: bool,
 }
 
 impl Connection {
@@ -347,7 +349,8 @@ impl Connection {
         };
         let (sent, received) = (Sides::default(), Sides::default());
         let segments = Vec::new();
-        let mut line = Self { number, flow, segment, sent, received, first, segments };
+        let is_opening = true;
+        let mut line = Self { number, flow, segment, sent, received, first, segments, is_opening };
         line.push(Side::Client, SYN, &[]);
         line.push(Side::Backend, SYN | ACK, &[]);
         line.push(Side::Client, ACK, &[]);
@@ -370,6 +373,7 @@ impl Connection {
             urgent: 0,
             options: Vec::new(),
             data: data.to_vec(),
+            is_opening: self.is_opening,
         });
         self.sent[from] += len32(data);
     }
@@ -382,7 +386,7 @@ impl Connection {
             return;
         }
         self.received[from] = there;
-        if there % 2 == 0 {
+        if there.is_multiple_of(2) {
             self.push(from, ACK, &[]);
         }
     }

@@ -1,9 +1,9 @@
 //! A capture as a file: packets on a link, in a container, with times.
 
-use crate::base::Capture;
-use crate::containers::{Container, Frame, Magic, Order};
-use crate::links::Link;
-use crate::packets::{Ip, Packet};
+use super::base::Capture;
+use super::containers::{Container, Frame, Magic, Order};
+use super::links::Link;
+use super::packets::{Ip, Packet};
 
 /// When the first packet comes, in nanoseconds since 1970, and how long it is to the next.
 pub(crate) const START: u64 = 1_290_000_000_123_456_789;

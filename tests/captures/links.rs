@@ -1,6 +1,6 @@
 //! Link layers: what stands before an IP packet in a capture, and behind it.
 
-use crate::packets::Packet;
+use super::packets::Packet;
 
 /// How packets are on their link; the numbers are those of the registry of link types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,9 @@ const CONNECTIONS: usize = 10_000;
 const CLIENT_HELLO: &[u8] = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03";
 const SERVER_HELLO: &[u8] = b"\x16\x03\x03\x00\x05\x02\x00\x00\x01\x03";
 
+/// What is said on a connection.
+type Says<'s> = &'s [(Side, &'s [u8])];
+
 fn flow(client: u16, server: u16) -> Flow {
     let address = |last, port| SocketAddr::from(([192, 0, 2, last], port));
     Flow { client: address(9, client), server: address(1, server) }
@@ -26,7 +29,7 @@ pub(crate) fn add(capture: &mut Capture, dice: &mut Dice) {
     let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     let plain = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-    let connections: [(u16, &[(Side, &[u8])]); 5] = [
+    let connections: [(u16, Says<'_>); 5] = [
         (443, &[(CLIENT, CLIENT_HELLO), (SERVER, SERVER_HELLO), (CLIENT, b"\x17\x03\x03\0\x01x")]),
         (80, &[(CLIENT, http2), (SERVER, b"\0\0\0\x04\0\0\0\0\0")]),
         (

@@ -54,6 +54,8 @@ pub(crate) struct Segment {
     /// A multiple of four bytes.
     pub(crate) options: Vec<u8>,
     pub(crate) data: Vec<u8>,
+    /// Whether it is of what comes before a session: requests, answers, keys.
+    pub(crate) is_opening: bool,
 }
 
 impl Segment {
@@ -184,7 +186,7 @@ impl Ip {
         };
         let place = match fragment {
             None => 0x4000,
-            Some((offset, more)) => offset / 8 | if more { 0x2000 } else { 0 },
+            Some((offset, more)) => (offset / 8) | if more { 0x2000 } else { 0 },
         };
         let identification: [u8; 4] = number.to_be_bytes();
         let mut out = vec![0x40 | u8::try_from(header / 4).unwrap(), 0];

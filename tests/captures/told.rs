@@ -156,6 +156,7 @@ pub(crate) fn check(capture: &Capture, written: &Written, name: &str) {
         tls_flows: account.tls_flows,
         other_flows: account.other_flows,
         mid_stream_flows: account.mid_stream_flows,
+        notes: account.notes.clone(),
         ..Account::default()
     };
     assert_eq!(*account, lost, "{name}: nothing is lost");

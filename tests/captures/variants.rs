@@ -24,9 +24,10 @@ pub(crate) enum Variant {
     ZeroWindow,
     /// The SYN of each side comes behind its first data.
     LateSyn,
-    /// Packets change places with others near them; the first data of each side does not.
+    /// Packets change places with others near them; the first data of each side does not, nor a
+    /// request with its answer.
     Reordered,
-    /// The same, and answers may come before what they answer.
+    /// The same, but answers may come before what they answer.
     ReorderedAcross,
     /// Probes: an old byte that is another one now, or none.
     KeptAlive,
@@ -239,6 +240,8 @@ fn reorder(capture: &mut Capture, dice: &mut Dice, across: bool) {
     // Of each pair of addresses: the latest place, and the earliest that is free.
     let mut places: Vec<(Flow, usize, usize)> = Vec::new();
     let mut begun: Vec<(usize, Side)> = Vec::new();
+    // Who spoke last before a session.
+    let mut speaker: BTreeMap<usize, (bool, Side)> = BTreeMap::new();
     let mut side_floors: BTreeMap<(usize, bool), usize> = BTreeMap::new();
     let mut keyed = Vec::new();
     for (at, packet) in capture.packets.drain(..).enumerate() {
@@ -257,7 +260,13 @@ fn reorder(capture: &mut Capture, dice: &mut Dice, across: bool) {
             }
             let floor = side_floors.entry((side.0, side.1 == Side::Client)).or_default();
             key = key.max(*free).max(*floor);
-            if segment.flags & (SYN | RST) != 0 || is_first && !across {
+            let turn = (segment.is_opening, segment.from);
+            let last = speaker.get(&segment.connection);
+            let answers = segment.has_data() && last.is_some_and(|last| last.0 && *last != turn);
+            if segment.has_data() {
+                speaker.insert(segment.connection, turn);
+            }
+            if segment.flags & (SYN | RST) != 0 || (is_first || answers) && !across {
                 key = key.max(*latest);
                 *free = key;
             } else if is_first {

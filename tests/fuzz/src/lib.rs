@@ -3,16 +3,22 @@
 //! What the product wrote is read by the decoder that `tests/pure` has for this, by `httparse`, and
 //! by the product's own reader of the other role.
 
+pub mod capture;
 pub mod conversation;
 pub mod handshake;
+pub mod har;
 pub mod head;
 pub mod reader;
+pub mod recording;
 pub mod script;
 pub mod seeds;
+pub mod segments;
 pub mod session;
 
+mod captures;
 mod cut;
 mod memory;
+mod told;
 
 #[path = "../../pure/cuts.rs"]
 #[expect(dead_code, reason = "the vectors need more of it")]
@@ -23,7 +29,6 @@ mod form;
 #[path = "../../pure/oracle.rs"]
 mod oracle;
 #[path = "../../pure/peer.rs"]
-#[expect(dead_code, reason = "the simulation needs more of it")]
 mod peer;
 #[path = "../../pure/rig.rs"]
 mod rig;

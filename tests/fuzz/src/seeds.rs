@@ -1,5 +1,10 @@
 //! Inputs to begin with, made of the vectors.
 
+use crate::captures::base::{Addresses, Capture, small};
+use crate::captures::containers::CONTAINERS;
+use crate::captures::file::Form;
+use crate::captures::links::LINKS;
+use crate::captures::packets::{Ip, Packet};
 use crate::form::{self, Case, Line};
 use crate::peer::DIALECTS;
 use crate::reader::voice_byte;
@@ -36,10 +41,10 @@ pub struct Seed {
     pub bytes: Vec<u8>,
 }
 
-/// All seeds of the vectors in a folder.
+/// All seeds: of the vectors in a folder, of the recordings beside it, and small captures.
 ///
 /// # Panics
-/// When a vector is malformed, or when a script that was written is not read back.
+/// When a recording cannot be read, a vector is malformed, or when a script that was written is not read back.
 pub fn all(folder: &Path) -> Vec<Seed> {
     let mut seeds = Vec::new();
     for case in form::load(folder) {
@@ -50,9 +55,62 @@ pub fn all(folder: &Path) -> Vec<Seed> {
             _ => {}
         }
     }
+    captures(&mut seeds);
+    recordings(folder, &mut seeds);
     seeds.extend([BinaryPolicy::Frame, BinaryPolicy::Base64].map(long_message));
     seeds.retain(|seed| seed.bytes.len() <= LONGEST);
     seeds
+}
+
+/// A conversation in each form of file and on each link, and each conversation as a script.
+fn captures(seeds: &mut Vec<Seed>) {
+    let scripts = small();
+    let capture = |at: usize| Capture::of(&scripts[at..=at], Addresses::Both);
+    let forms = CONTAINERS.map(|container| Form { container, ..Form::default() });
+    let links = LINKS.map(|link| Form { link, ..Form::default() });
+    let ips = [Ip::Extended, Ip::FragmentsReversed].map(|ip| Form { ip, ..Form::default() });
+    let all = forms.into_iter().chain(links).chain(ips);
+    for (number, form) in all.enumerate() {
+        let at = number % scripts.len();
+        seeds.push(Seed { target: "capture", bytes: form.write(&capture(at)).bytes });
+    }
+    for number in 0..scripts.len() {
+        let mut bytes = vec![u8::try_from(number).unwrap(), 0];
+        for packet in capture(number).packets {
+            let Packet::Segment(segment) = packet else { continue };
+            for (piece, data) in segment.data.chunks(255).chain([&[][..]]).enumerate() {
+                if data.is_empty() && piece > 0 {
+                    continue;
+                }
+                bytes.extend([
+                    segment.from as u8,
+                    segment.flags,
+                    0,
+                    u8::try_from(data.len()).unwrap(),
+                ]);
+                bytes.extend(data);
+            }
+        }
+        seeds.push(Seed { target: "segments", bytes });
+    }
+}
+
+/// Those that the tests have, whole and line by line, and a HAR.
+fn recordings(vectors: &Path, seeds: &mut Vec<Seed>) {
+    let golden = vectors.with_file_name("recordings").join("version-1.wsrec");
+    let golden = std::fs::read_to_string(golden).expect("a recording");
+    let lines: Vec<&str> = golden.lines().collect();
+    for end in [lines.len(), lines.len() - 1, 2, 1] {
+        let bytes = lines[..end].join("\n").into_bytes();
+        seeds.push(Seed { target: "recording", bytes });
+    }
+    for har in [
+        r#"{"log":{"version":"1.2","creator":{"name":"a","version":"1"},"entries":[{"startedDateTime":"2026-11-20T15:02:11.123Z","request":{"method":"GET","url":"ws://a/b?c=d","headers":[{"name":"Upgrade","value":"websocket"}]},"response":{"status":101,"headers":[{"name":"A","value":"b"}]},"_webSocketMessages":[{"type":"send","time":1763650931.5,"opcode":1,"data":"hi"},{"type":"receive","time":1763650932.5,"opcode":2,"data":"AP8="},{"type":"receive","time":1763650932.6,"opcode":8,"data":"A+g="},{"type":"error","time":1763650933,"opcode":1,"data":"no"}]}]}}"#,
+        r#"{"log":{"entries":[{"request":{"url":"http://a/"},"response":{"status":200}}]}}"#,
+        r#"{"log":{}}"#,
+    ] {
+        seeds.push(Seed { target: "har", bytes: har.as_bytes().to_vec() });
+    }
 }
 
 fn openings(case: &Case, seeds: &mut Vec<Seed>) {
