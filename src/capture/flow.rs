@@ -21,8 +21,6 @@ pub(super) struct Flow {
     has_syn: bool,
     /// What each side sends.
     streams: Sides<Stream>,
-    /// Which of them has sent anything.
-    seen: Sides<bool>,
     talk: Talk,
     /// The number of its last packet.
     pub(super) last: u64,
@@ -46,7 +44,6 @@ impl Flow {
             is_certain: false,
             has_syn: false,
             streams: Sides::default(),
-            seen: Sides::default(),
             talk: Talk::default(),
             last: 0,
             kept: 0,
@@ -61,7 +58,7 @@ impl Flow {
         }
         self.last = telling.packet;
         let from = self.side(segment.from);
-        self.seen[from] = true;
+        self.streams[from].appear();
         if !fits {
             telling.account.stray_segments += 1;
         } else if !self.talk.is_over() {
@@ -85,7 +82,8 @@ impl Flow {
         self.talk.cut(&self.addresses, telling);
         let account = &mut *telling.account;
         account.flows += 1;
-        account.one_way_flows += u64::from(!(self.seen.client && self.seen.backend));
+        let Sides { client, backend } = &self.streams;
+        account.one_way_flows += u64::from(!(client.is_seen() && backend.is_seen()));
         if let Some(count) = self.talk.kind(self.has_syn, account) {
             *count += 1;
         }
@@ -141,10 +139,9 @@ impl Flow {
     }
 
     fn turn_round(&mut self) {
-        let Self { addresses, streams, seen, .. } = self;
+        let Self { addresses, streams, .. } = self;
         std::mem::swap(&mut addresses.client, &mut addresses.backend);
         std::mem::swap(&mut streams.client, &mut streams.backend);
-        std::mem::swap(&mut seen.client, &mut seen.backend);
     }
 
     fn listen(&mut self, from: Side, segment: &Segment<'_>, telling: &mut Telling<'_>) {
@@ -240,6 +237,9 @@ impl Flow {
         self.streams.client.close();
         self.streams.backend.close();
         self.move_on(telling);
+        self.streams.client.force();
+        self.streams.backend.force();
+        self.move_on(telling);
     }
 
     fn hear(&mut self, from: Side, part: Part<&[u8]>, telling: &mut Telling<'_>) {
@@ -248,6 +248,8 @@ impl Flow {
         if self.talk.resume(self.has_syn) {
             self.streams.client.restart();
             self.streams.backend.restart();
+            // Another beginning may be in what is held.
+            self.streams.client.begin_at_first(is_request);
         }
     }
 

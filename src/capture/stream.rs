@@ -40,6 +40,8 @@ const ORIGIN: u64 = 1 << 32;
 pub(super) struct Stream {
     /// The sequence number at [`ORIGIN`].
     origin: Option<u32>,
+    /// Whether its sender has sent anything, be it without data.
+    is_seen: bool,
     /// Where it begins, once that is known.
     start: Option<u64>,
     /// Where the next byte stands.
@@ -60,6 +62,8 @@ pub(super) struct Stream {
     /// Whether what is missing is to be passed over: the next of it, or all.
     is_impatient: bool,
     is_last: bool,
+    /// Whether what was said is told, be there what it answers or not.
+    is_forced: bool,
     /// The bytes before `next` that were not acknowledged.
     unacknowledged: Vec<u8>,
 }
@@ -74,7 +78,7 @@ pub(super) struct Stamp {
 }
 
 /// What comes next in a stream.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part<D> {
     Data(D, Stamp),
     /// So many bytes are missing.
@@ -107,6 +111,11 @@ impl Piece {
 }
 
 impl Stream {
+    /// Takes note that its sender has sent something.
+    pub(super) const fn appear(&mut self) {
+        self.is_seen = true;
+    }
+
     /// Takes note of a SYN of this number; whether it is of this connection.
     pub(super) fn synchronize(&mut self, sequence: u32) -> bool {
         let first = self.position(sequence.wrapping_add(1));
@@ -199,20 +208,21 @@ impl Stream {
         if self.owed > 0 {
             return Some(Part::Gap(std::mem::take(&mut self.owed)));
         }
-        let is_hasty =
-            self.is_impatient || self.is_last || self.held_bytes > HELD || self.held.len() > PIECES;
+        let is_full = self.held_bytes > HELD || self.held.len() > PIECES;
+        let is_hasty = self.is_impatient || self.is_last || is_full;
+        let is_forced = self.is_forced || is_full;
         match self.held.first_key_value() {
             Some((place, piece))
-                if *place == self.next && (is_hasty || other.has_told(piece.stamp)) =>
+                if *place == self.next && (is_forced || other.has_told(piece.stamp)) =>
             {
                 let (_, piece) = self.drop_piece()?;
                 self.advance(&piece.data, piece.missing);
                 return Some(Part::Data(piece.data, piece.stamp));
             }
             Some((place, _)) if *place > self.next && is_hasty => return self.pass(*place),
-            None if is_hasty => {
+            None if is_hasty && self.is_seen => {
                 // One byte more may be acknowledged than there are: a FIN counts as one.
-                let place = self.end.unwrap_or(self.acknowledged.saturating_sub(1));
+                let place = self.end.unwrap_or_else(|| self.acknowledged.saturating_sub(1));
                 if place > self.next {
                     return self.pass(place);
                 }
@@ -240,9 +250,14 @@ impl Stream {
         }
     }
 
-    /// Takes note that nothing more will come.
+    /// Takes note that nothing more will come: what is missing stays so.
     pub(super) const fn close(&mut self) {
         self.is_last = true;
+    }
+
+    /// Has all be told that there is.
+    pub(super) const fn force(&mut self) {
+        self.is_forced = true;
     }
 
     /// Takes note that its sender has ended it behind so many bytes at this number.
@@ -273,8 +288,11 @@ impl Stream {
     }
 
     /// Begins anew, at a place that is to be found.
-    pub(super) fn restart(&mut self) {
-        *self = Self { origin: self.origin, next: self.next, ..Self::default() };
+    pub(super) const fn restart(&mut self) {
+        self.start = None;
+        self.owed = 0;
+        self.is_over = false;
+        self.is_impatient = false;
     }
 
     /// Keeps nothing but where it is.
@@ -282,6 +300,11 @@ impl Stream {
         self.held = BTreeMap::new();
         self.held_bytes = 0;
         self.unacknowledged = Vec::new();
+    }
+
+    /// Whether its sender has sent anything.
+    pub(super) const fn is_seen(&self) -> bool {
+        self.is_seen
     }
 
     /// Whether it is known where it begins.
@@ -355,9 +378,11 @@ impl Stream {
         Some(Part::Gap(bytes))
     }
 
-    /// Whether all was told that the other side had when it sent something.
+    /// Whether all was told that the other side had when it sent something. Who is not captured is not
+    /// waited for.
     fn has_told(&self, stamp: Stamp) -> bool {
-        let Some(number) = stamp.acknowledges.filter(|_| self.start.is_some()) else { return true };
+        let is_known = self.is_seen && self.start.is_some();
+        let Some(number) = stamp.acknowledges.filter(|_| is_known) else { return true };
         let place = self.place(number);
         // A FIN counts as a byte.
         let told = self.next + u64::from(self.end == Some(self.next));

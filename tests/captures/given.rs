@@ -5,6 +5,7 @@ use crate::told::Told;
 use hybridge::event::{Kind, Side};
 use hybridge::transcript::event::{Event, Message, What};
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// The folder, if it is there.
@@ -12,7 +13,8 @@ fn folder() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures");
     let is_there = folder.is_dir();
     if !is_there {
-        eprintln!("skipped: there is no folder {}", folder.display());
+        let skipped = format!("skipped: there is no folder {}", folder.display());
+        io::stderr().write_all(skipped.as_bytes()).unwrap();
     }
     is_there.then_some(folder)
 }
