@@ -3,6 +3,7 @@
 
 pub mod har;
 pub mod lines;
+pub mod pcapng;
 pub(crate) mod recorder;
 pub mod redact;
 pub mod source;
