@@ -8,6 +8,7 @@
 )]
 
 mod any;
+mod export;
 mod har;
 mod lines;
 mod packets;
