@@ -1,6 +1,7 @@
 //! The addresses of the connections that are made up: those of the sessions, as far as they are
 //! known, and never the same two twice.
 
+use super::Leg;
 use crate::event::Sides;
 use crate::transcript::event::Open;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -46,7 +47,7 @@ pub(super) struct Taken {
 
 impl Taken {
     /// The ends of a new connection.
-    pub(super) fn ends(&mut self, open: &Open) -> Ends {
+    pub(super) fn ends(&mut self, leg: Leg, open: &Open) -> Ends {
         self.count += 1;
         let server = parse(&open.server);
         let client = parse(&open.client).filter(|client| client.port() > 0);
@@ -56,7 +57,7 @@ impl Taken {
         });
         let is_v4 = |address: Option<SocketAddr>| address.is_none_or(|a| a.is_ipv4());
         let is_v4 = is_v4(client) && is_v4(server);
-        let server = server.unwrap_or_else(|| SocketAddr::new(documentation(1, is_v4), HTTP));
+        let server = server.unwrap_or_else(|| SocketAddr::new(no_server(leg, is_v4), HTTP));
         let own = client.into_iter().flat_map(|client| {
             let ports = (0..=OTHER_PORTS).map(move |more| client.port().wrapping_add(more));
             ports.filter(|port| *port > 0).map(move |port| SocketAddr::new(client.ip(), port))
@@ -122,6 +123,15 @@ fn parse(address: &str) -> Option<SocketAddr> {
     address.parse().ok().or_else(|| alone().map(|ip| SocketAddr::new(ip, 0)))
 }
 
+/// The address of a server that is not known: of the proxy, say, or of a backend (RFC 5737: another
+/// range).
+const fn no_server(leg: Leg, is_v4: bool) -> IpAddr {
+    match leg {
+        Leg::Backend if is_v4 => IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)),
+        Leg::Client | Leg::Backend => documentation(1, is_v4),
+    }
+}
+
 /// An address that is nobody's: of RFC 5737, or RFC 3849.
 const fn documentation(host: u16, is_v4: bool) -> IpAddr {
     match is_v4 {
@@ -140,7 +150,9 @@ mod tests {
     fn ends(taken: &mut Taken, client: &str, server: &str) -> (SocketAddr, SocketAddr) {
         let (target, fields) = (String::new(), Vec::new());
         let (client, server) = (client.to_owned(), server.to_owned());
-        match taken.ends(&Open { dialect: Dialect::RFC6455, client, server, target, fields }) {
+        match taken
+            .ends(Leg::Client, &Open { dialect: Dialect::RFC6455, client, server, target, fields })
+        {
             Ends::V4(ends) => (ends.client.into(), ends.backend.into()),
             Ends::V6(ends) => (ends.client.into(), ends.backend.into()),
         }

@@ -96,7 +96,7 @@ impl<W: Write> Sink for Writer<W> {
         let place = (self.leg, *session);
         match what {
             What::Open(open) => {
-                let ends = self.taken.ends(open);
+                let ends = self.taken.ends(self.leg, open);
                 let connection =
                     Connection::open(self.leg, *session, ends, *at, open, &mut self.packets)?;
                 self.open.insert(place, connection);
