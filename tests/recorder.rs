@@ -20,6 +20,8 @@ mod program;
 use hybridge::event::Side;
 use hybridge::transcript::event::{End, How, Message, What};
 use packets::Capture;
+use peers::head::Head;
+use peers::wire::Wire;
 use peers::{Kind, Offer, Peer, Reply, Said};
 use program::Program;
 use rustix::process::Signal;
@@ -36,13 +38,18 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A program that records, in front of a backend of RFC 6455.
 async fn recording(folder: &Path, more: &str) -> (Program, TcpListener) {
+    recording_before("rfc6455", folder, more).await
+}
+
+/// A program that records, in front of a backend of this dialect.
+async fn recording_before(dialect: &str, folder: &Path, more: &str) -> (Program, TcpListener) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let backend = listener.local_addr().unwrap();
     let file = folder.join("hybridge.toml");
     let text = format!(
         "[record]\nfolder = {folder:?}\n{more}\n\
          [[listener]]\nname = \"main\"\naddress = [\"127.0.0.1:0\"]\n\
-         [[backend]]\nname = \"main\"\n[[backend.server]]\nurl = \"ws://{backend}\"\n\
+         [[backend]]\nname = \"main\"\ndialect = {dialect:?}\n[[backend.server]]\nurl = \"ws://{backend}\"\n\
          [[route]]\nname = \"main\"\nbackend = \"main\"\n"
     );
     fs::write(&file, text).unwrap();
@@ -226,6 +233,46 @@ async fn both_legs_are_packets() {
             (1, by(Side::Client, fin, false)),
         ];
         assert_eq!(ends, due);
+    })
+    .await;
+}
+
+/// Where a backend's dialect is looked for, each attempt is a connection of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attempts_are_connections() {
+    in_time(async {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, listener) = recording_before("auto", folder.path(), "pcapng = true").await;
+        let (offer, reply) = (Offer::default(), Reply::default());
+        let ((mut client, _), mut backend) =
+            tokio::join!(Peer::connect(Kind::Hixie76, program.address, &offer), async {
+                let mut refused = Wire::accept(&listener).await;
+                Head::read(&mut refused).await;
+                refused.write("HTTP/1.1 400 Bad Request\r\n\r\n").await;
+                refused.finish().await;
+                Peer::accept(Kind::Hybi08, &listener, &reply).await.0
+            });
+        client.say(&[Said::text("hello")]).await;
+        assert_eq!(backend.hear().await, Said::text("hello"));
+        client.finish().await;
+        let close = backend.hear().await;
+        backend.answer_close(&close).await;
+        end(program);
+        let file = &files(folder.path(), "pcapng")[0];
+        let connections = Capture::read(&fs::read(file).unwrap()).connections();
+        let opens: Vec<_> = connections
+            .iter()
+            .map(|connection| {
+                let said = connection.said();
+                let What::Open(open) = &said[0].1 else { panic!("{said:?}") };
+                let What::Accept(accept) = &said[1].1 else { panic!("{said:?}") };
+                let messages = said.iter().filter(|(_, what)| matches!(what, What::Message(_)));
+                let interface = connection.packets[0].interface;
+                (interface, open.dialect.name(), accept.status, messages.count())
+            })
+            .collect();
+        let due = [(0, "hixie-76", 101, 1), (1, "rfc6455", 400, 0), (1, "hybi-08", 101, 1)];
+        assert_eq!(opens, due);
     })
     .await;
 }

@@ -293,10 +293,11 @@ fn a_server_that_is_never_answered() {
         let packets = connection.packets.iter().filter(move |packet| packet.from == from);
         packets.filter(|packet| packet.data.is_empty() && packet.flags == flags).count()
     };
-    assert_eq!(pure(connection.client, "A"), 2);
+    // That of the handshake, one for bytes, and the others for messages.
+    assert_eq!(pure(connection.client, "A"), 2 + 4);
     let said = connection.said();
     let What::Message(late) = &said[said.len() - 2].1 else { panic!("{:?}", said.last()) };
-    assert_eq!(late.seen, 3005 - 1024);
+    assert!((3005 - 1024..3005 - 512).contains(&late.seen), "{}", late.seen);
 }
 
 #[test]

@@ -14,8 +14,8 @@ use crate::transcript::event::{Accept, End, How, Message, Open, What};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-/// How many messages of a side are remembered that the other one has not received. Those before them
-/// count as received: on a real connection fewer are on their way.
+/// How many messages of a side are remembered that the other one has not received. Of more the older
+/// half counts as received, and is acknowledged: on a real connection fewer are on their way.
 const ON_THEIR_WAY: usize = 1024;
 
 /// How many bytes may be on their way, beside a gap: more than on real connections.
@@ -185,7 +185,7 @@ impl Connection {
             self.say(from, at, &said, packets)?;
         }
         if let What::Message(_) = what {
-            self.count(from);
+            self.count(from, at, packets)?;
         }
         // One large message does not take its memory to the end.
         said.shrink_to(KEPT);
@@ -263,6 +263,7 @@ impl Connection {
     ) -> io::Result<()> {
         let on_their_way = self.flows[from].next.saturating_sub(self.flows[from.other()].acked);
         if on_their_way + self.flows[from].gap + bytes.len() as u64 > IN_FLIGHT {
+            self.receive_all(from.other());
             self.acknowledge(from.other(), at, packets)?;
         }
         let mut missed = (self.flows[from].gap > 0).then(|| self.skip_gap(from));
@@ -284,14 +285,13 @@ impl Connection {
         Ok(())
     }
 
-    /// One side acknowledges all that the other has sent.
+    /// One side acknowledges what it has received, where that is more than it has said.
     fn acknowledge(
         &mut self,
         side: Side,
         at: u64,
         packets: &mut Packets<impl Write>,
     ) -> io::Result<()> {
-        self.receive_all(side);
         if self.flows[side].received == self.flows[side].acked {
             return Ok(());
         }
@@ -346,14 +346,16 @@ impl Connection {
     }
 
     /// What a side has just said was a message.
-    fn count(&mut self, of: Side) {
+    fn count(&mut self, of: Side, at: u64, packets: &mut Packets<impl Write>) -> io::Result<()> {
         let flow = &mut self.flows[of];
         flow.messages += 1;
         flow.ends.push_back(flow.next);
-        if flow.ends.len() > ON_THEIR_WAY {
-            let oldest = flow.delivered + 1;
-            self.deliver(of, oldest);
+        if flow.ends.len() <= ON_THEIR_WAY {
+            return Ok(());
         }
+        let older = flow.messages - ON_THEIR_WAY as u64 / 2;
+        self.deliver(of, older);
+        self.acknowledge(of.other(), at, packets)
     }
 
     /// Goes on behind what is missing, and tells where that ends.
