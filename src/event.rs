@@ -140,7 +140,7 @@ impl Side {
 }
 
 /// One of something for each side.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Sides<T> {
     /// The client's.
     pub client: T,

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod export;
 mod inspect;
 mod logs;
 mod reload;
@@ -20,8 +21,8 @@ use std::process::ExitCode;
     version,
     about,
     after_help = "Exit codes: 0 after an orderly end, 1 when it cannot run (an address in use or \
-                  a faulty configuration, say), 2 for arguments that make no sense; inspect has \
-                  more."
+                  a faulty configuration, say), 2 for arguments that make no sense; inspect and \
+                  export have more."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -41,6 +42,8 @@ enum Command {
     Reload(reload::Args),
     /// Show what was said in recorded traffic.
     Inspect(inspect::Args),
+    /// Write recorded traffic in another form, and without what others should not see.
+    Export(export::Args),
     /// Show the translation: two conversations byte by byte, and a page to try it with a browser.
     Demo(demo::Args),
 }
@@ -60,6 +63,10 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Inspect(args) => {
             cli.logs.start(&Log::default());
             inspect::run(args)
+        }
+        Command::Export(args) => {
+            cli.logs.start(&Log::default());
+            export::run(args)
         }
         Command::Demo(args) => {
             // What the demo shows is not to be broken up by lines that say that all is well.

@@ -84,6 +84,8 @@ pub struct Record {
     pub paths: Vec<String>,
     /// Whether passwords, cookies and tokens are recorded as they are.
     pub secrets: bool,
+    /// Whether both legs are written as packets too, for Wireshark.
+    pub pcapng: bool,
     /// From which size on new sessions go to a new file.
     pub max_file: Size,
     /// From which age on they do.
@@ -99,6 +101,7 @@ impl Default for Record {
             percent: Percent::ALL,
             paths: Vec::new(),
             secrets: false,
+            pcapng: false,
             max_file: Size(256 << 20),
             max_age: Period::seconds(3600),
             keep: const { NonZeroUsize::new(48).unwrap() },

@@ -4,8 +4,10 @@
 pub mod har;
 pub mod lines;
 mod pcap;
+pub mod pcapng;
 pub(crate) mod recorder;
 pub mod redact;
+pub mod rules;
 pub mod source;
 mod zstd;
 
@@ -35,6 +37,20 @@ pub trait Sink {
 }
 
 impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn begin(&mut self, header: &Header) -> io::Result<()> {
+        (**self).begin(header)
+    }
+
+    fn take(&mut self, event: &Event) -> io::Result<()> {
+        (**self).take(event)
+    }
+
+    fn end(&mut self, account: &Account) -> io::Result<()> {
+        (**self).end(account)
+    }
+}
+
+impl<S: Sink + ?Sized> Sink for &mut S {
     fn begin(&mut self, header: &Header) -> io::Result<()> {
         (**self).begin(header)
     }

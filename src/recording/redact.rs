@@ -36,6 +36,14 @@ impl Key {
     pub fn random() -> Self {
         Self(rand::random())
     }
+
+    /// What stands in the place of a secret, and is the same for equal ones.
+    pub fn pseudonym(&self, secret: &[u8]) -> String {
+        let mut mac = Hmac::<Sha256>::new(&self.0.into());
+        mac.update(secret);
+        let [a, b, c, d, ..] = <[u8; 32]>::from(mac.finalize().into_bytes());
+        format!("‹r:{:08x}›", u32::from_be_bytes([a, b, c, d]))
+    }
 }
 
 impl std::fmt::Debug for Key {
@@ -152,12 +160,7 @@ impl Stand {
     fn secret(&self, secret: &str) -> String {
         match self {
             Self::Dots => "•••".to_owned(),
-            Self::Pseudonym(key) => {
-                let mut mac = Hmac::<Sha256>::new(&key.0.into());
-                mac.update(secret.as_bytes());
-                let [a, b, c, d, ..] = <[u8; 32]>::from(mac.finalize().into_bytes());
-                format!("‹r:{:08x}›", u32::from_be_bytes([a, b, c, d]))
-            }
+            Self::Pseudonym(key) => key.pseudonym(secret.as_bytes()),
         }
     }
 }

@@ -41,6 +41,7 @@ pub(crate) fn settings() -> Settings {
             percent: Percent::ALL,
             paths: vec!["/a".to_owned()],
             secrets: false,
+            pcapng: false,
             max_file: Size(1),
             max_age: PERIOD,
             keep: NonZeroUsize::MIN,

@@ -1,9 +1,18 @@
 //! The forms of recordings, and `hybridge inspect` that shows them.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test may panic"
+)]
 
 mod any;
+mod export;
 mod har;
 mod lines;
+mod packets;
+mod pcapng;
 mod program;
 mod redact;
 mod source;

@@ -2,10 +2,10 @@
 
 mod account;
 mod deps;
-mod shown;
+pub(super) mod shown;
 mod table;
 mod transcript;
-mod watch;
+pub(super) mod watch;
 
 use super::is_broken_pipe;
 use crate::recording::redact::{Redact, Stand};
@@ -132,7 +132,7 @@ fn view(args: &Args, name: &str) -> Box<dyn Sink> {
 }
 
 /// Why there is no session.
-fn nothing(account: &Account) -> String {
+pub(super) fn nothing(account: &Account) -> String {
     match account {
         Account { tls_flows: tls @ 1.., .. } => format!(
             "no WebSocket can be seen, and {tls} flows hold TLS; capture behind what ends the TLS"

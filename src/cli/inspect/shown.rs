@@ -9,14 +9,14 @@ const BYTES: usize = 32;
 
 /// A text in which all is seen: controls, marks of direction and others of no shape are escaped as
 /// in Rust, and so is the backslash.
-pub(super) fn shown(text: &str) -> String {
+pub(in crate::cli) fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     text.chars().for_each(|c| push(c, &mut out));
     out
 }
 
 /// A text of ours, which may quote one of a peer: its backslashes are escapes already.
-pub(super) fn safe(text: &str) -> String {
+pub(in crate::cli) fn safe(text: &str) -> String {
     text.split('\\').map(shown).collect::<Vec<_>>().join("\\")
 }
 

@@ -5,20 +5,20 @@ use crate::transcript::account::Account;
 use crate::transcript::event::{Event, Header, What};
 use std::io;
 
-pub(super) struct Watch<S> {
-    sink: S,
+pub(in crate::cli) struct Watch<S> {
+    pub(in crate::cli) sink: S,
     /// The only session that is passed on.
     session: Option<u64>,
     /// Whether that one was there.
-    pub(super) session_found: bool,
+    pub(in crate::cli) session_found: bool,
     /// Whether something is missing or wrong.
-    pub(super) damaged: bool,
+    pub(in crate::cli) damaged: bool,
     /// Why the view could not be written, which is not the fault of what is read.
-    pub(super) failed: Option<io::Error>,
+    pub(in crate::cli) failed: Option<io::Error>,
 }
 
 impl<S: Sink> Watch<S> {
-    pub(super) const fn new(session: Option<u64>, sink: S) -> Self {
+    pub(in crate::cli) const fn new(session: Option<u64>, sink: S) -> Self {
         Self { sink, session, session_found: false, damaged: false, failed: None }
     }
 

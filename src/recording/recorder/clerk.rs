@@ -1,5 +1,6 @@
 //! The thread that reads the inbox, finds out what is said, and has it filed.
 
+use super::super::pcapng::Leg;
 use super::files::{Files, Slot};
 use super::inbox::{Inbox, Kind, Note};
 use crate::event::Side;
@@ -33,6 +34,8 @@ pub(super) struct Clerk {
 #[derive(Debug)]
 struct Connection {
     conversation: Conversation,
+    /// That with the backend, once there is one that is wanted.
+    backend: Option<Conversation>,
     peer: String,
     /// Where its session is filed and under which number, once it is one that is wanted.
     filed: Option<(Slot, u64)>,
@@ -102,13 +105,30 @@ impl Clerk {
             Kind::Lost => return self.give_up(connection, at),
             _ => {}
         }
-        self.hear(&mut connection, at, |conversation, mark, tell| match kind {
+        if kind == Kind::Dialled {
+            self.hang_up(&mut connection, at);
+            connection.backend = connection.filed.map(|_| Conversation::default());
+        }
+        self.hear(&mut connection, Leg::Client, at, |conversation, mark, tell| match kind {
             Kind::Said => conversation.feed(Side::Client, bytes, mark, tell),
             Kind::Told => conversation.feed(Side::Backend, bytes, mark, tell),
             Kind::Left => conversation.end(Side::Client, false, mark, tell),
             Kind::Broken => conversation.end(Side::Client, true, mark, tell),
+            Kind::Dismissed | Kind::Failed | Kind::Stopped => {
+                conversation.end(Side::Backend, false, mark, tell);
+            }
+            _ => {}
+        });
+        // There the proxy is the client.
+        self.hear(&mut connection, Leg::Backend, at, |conversation, mark, tell| match kind {
+            Kind::Asked => conversation.feed(Side::Client, bytes, mark, tell),
+            Kind::Answered => conversation.feed(Side::Backend, bytes, mark, tell),
             Kind::Dismissed => conversation.end(Side::Backend, false, mark, tell),
-            Kind::Opened | Kind::Ended | Kind::Lost => {}
+            Kind::Failed => conversation.end(Side::Backend, true, mark, tell),
+            Kind::Left | Kind::Broken | Kind::Stopped => {
+                conversation.end(Side::Client, false, mark, tell);
+            }
+            _ => {}
         });
         if connection.is_wanted() {
             self.connections.insert(id, connection);
@@ -119,11 +139,8 @@ impl Clerk {
 
     /// The connection has ended; who has ended it first is known by now.
     fn finish(&mut self, mut connection: Connection, at: u64) {
-        self.hear(&mut connection, at, |conversation, mark, tell| {
-            for side in Side::BOTH {
-                conversation.end(side, false, mark, tell);
-            }
-        });
+        self.hang_up(&mut connection, at);
+        self.hear(&mut connection, Leg::Client, at, end);
         if let Some((slot, _)) = connection.filed {
             self.files.leave(slot);
             self.telemetry.recorded(true);
@@ -132,30 +149,45 @@ impl Clerk {
 
     /// What follows of the connection is not known.
     fn give_up(&mut self, mut connection: Connection, at: u64) {
-        self.hear(&mut connection, at, Conversation::cut);
+        for leg in [Leg::Backend, Leg::Client] {
+            self.hear(&mut connection, leg, at, Conversation::cut);
+        }
         if let Some((slot, _)) = connection.filed {
             self.files.leave(slot);
         }
         self.telemetry.recorded(false);
     }
 
+    /// The connection to the backend has ended, if there was one.
+    fn hang_up(&mut self, connection: &mut Connection, at: u64) {
+        self.hear(connection, Leg::Backend, at, end);
+    }
+
     /// Has what the conversation tells filed, once there is a session.
     fn hear(
         &mut self,
         connection: &mut Connection,
+        leg: Leg,
         at: u64,
         listen: impl FnOnce(&mut Conversation, Mark, &mut dyn FnMut(Mark, What)),
     ) {
+        let conversation = match leg {
+            Leg::Client => &mut connection.conversation,
+            Leg::Backend => match &mut connection.backend {
+                Some(conversation) => conversation,
+                None => return,
+            },
+        };
         let mut told = std::mem::take(&mut self.told);
         let mark = Mark { at, packet: None, acked: None };
-        listen(&mut connection.conversation, mark, &mut |_, what| told.push(what));
+        listen(conversation, mark, &mut |_, what| told.push(what));
         for mut what in told.drain(..) {
-            if let What::Open(open) = &mut what {
+            if let (Leg::Client, What::Open(open)) = (leg, &mut what) {
                 open.client.clone_from(&connection.peer);
                 connection.filed = self.file(&open.target, at);
             }
             let Some((slot, session)) = connection.filed else { continue };
-            if !self.files.take(slot, &Event { session, at, packet: None, what }) {
+            if !self.files.take(slot, leg, &Event { session, at, packet: None, what }) {
                 connection.filed = None;
                 self.telemetry.recorded(false);
             }
@@ -181,7 +213,7 @@ impl Clerk {
 impl Connection {
     fn new(peer: String) -> Self {
         let conversation = Conversation::default();
-        Self { conversation, peer, filed: None }
+        Self { conversation, backend: None, peer, filed: None }
     }
 
     /// Whether more of it can be of use: it may still become a session, or is one that is filed.
@@ -191,5 +223,12 @@ impl Connection {
             Found::WebSocket => self.filed.is_some(),
             Found::Tls | Found::Other => false,
         }
+    }
+}
+
+/// Both sides have ended it; who has done so first is known by now.
+fn end(conversation: &mut Conversation, mark: Mark, tell: &mut dyn FnMut(Mark, What)) {
+    for side in Side::BOTH {
+        conversation.end(side, false, mark, tell);
     }
 }

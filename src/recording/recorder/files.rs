@@ -2,7 +2,9 @@
 
 use super::super::Sink;
 use super::super::lines::Writer;
+use super::super::pcapng::Leg;
 use super::super::redact::{Key, Redact, Stand};
+use super::packets::Packets;
 use super::spool::Spool;
 use crate::config::operation::Record;
 use crate::telemetry;
@@ -21,6 +23,9 @@ const PREFIX: &str = "hybridge-";
 
 /// Their ending.
 const ENDING: &str = "wsrec";
+
+/// The ending of those that hold the same as packets.
+const PACKETS: &str = "pcapng";
 
 /// The files of now, and those of before whose sessions have not ended.
 #[derive(Debug)]
@@ -47,6 +52,8 @@ struct Recording {
     sink: Box<dyn Sink + Send>,
     /// What the sink writes to.
     spool: Spool,
+    /// The same as packets, and the backend leg.
+    packets: Option<Packets>,
     /// When it began, in nanoseconds since the recorder did.
     since: u64,
     sessions: usize,
@@ -89,9 +96,9 @@ impl Files {
     }
 
     /// Writes an event of a session; whether that has worked.
-    pub(super) fn take(&mut self, slot: Slot, event: &Event) -> bool {
+    pub(super) fn take(&mut self, slot: Slot, leg: Leg, event: &Event) -> bool {
         let Some(recording) = self.open.get_mut(&slot.0) else { return false };
-        let taken = recording.sink.take(event);
+        let taken = recording.take(leg, event);
         if let Err(error) = &taken {
             tracing::warn!(%error, "recording given up");
             self.open.remove(&slot.0);
@@ -112,7 +119,7 @@ impl Files {
 
     /// Hands all to the system.
     pub(super) fn flush(&mut self) {
-        let failed = self.open.iter().filter(|(_, recording)| recording.spool.flush().is_err());
+        let failed = self.open.iter().filter(|(_, recording)| recording.flush().is_err());
         let failed: Vec<_> = failed.map(|(number, _)| *number).collect();
         for number in failed {
             tracing::warn!("recording given up: it cannot be written");
@@ -144,7 +151,7 @@ impl Files {
         let recording = Recording::create(&path, &self.settings, &self.key, at);
         let mut recording =
             recording.with_context(|| format!("cannot create {}", path.display()))?;
-        let begun = recording.sink.begin(&self.header);
+        let begun = recording.begin(&self.header);
         begun.with_context(|| format!("cannot write {}", path.display()))?;
         let before =
             self.open.last_key_value().map(|(number, recording)| (*number, recording.sessions));
@@ -174,7 +181,12 @@ impl Files {
         let ours: BTreeSet<_> = ours.collect();
         let surplus = ours.len().saturating_sub(self.settings.keep.get());
         for path in ours.iter().take(surplus) {
-            if let Err(error) = remove_file(path) {
+            let packets = path.with_extension(PACKETS);
+            let removed = match packets.try_exists() {
+                Ok(true) => remove_file(&packets).and_then(|()| remove_file(path)),
+                _ => remove_file(path),
+            };
+            if let Err(error) = removed {
                 tracing::warn!(path = %path.display(), %error, "cannot remove an old recording");
             }
         }
@@ -190,17 +202,44 @@ impl Recording {
         } else {
             Box::new(Redact::new(Stand::Pseudonym(key.clone()), lines))
         };
-        Ok(Self { sink, spool, since, sessions: 0 })
+        let packets = match settings.pcapng {
+            true => {
+                let packets = Packets::create(&path.with_extension(PACKETS), settings, key);
+                // Without the other, this one is not to be left either.
+                Some(packets.inspect_err(|_| drop(remove_file(path)))?)
+            }
+            false => None,
+        };
+        Ok(Self { sink, spool, packets, since, sessions: 0 })
+    }
+
+    fn begin(&mut self, header: &Header) -> io::Result<()> {
+        self.sink.begin(header)?;
+        self.packets.as_mut().map_or(Ok(()), |packets| packets.begin(header))
+    }
+
+    fn take(&mut self, leg: Leg, event: &Event) -> io::Result<()> {
+        if leg == Leg::Client {
+            self.sink.take(event)?;
+        }
+        self.packets.as_mut().map_or(Ok(()), |packets| packets.take(leg, event))
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.spool.flush()?;
+        self.packets.as_ref().map_or(Ok(()), Packets::flush)
     }
 
     fn end(&mut self) -> io::Result<()> {
         self.sink.end(&Account::default())?;
-        self.spool.flush()
+        self.flush()
     }
 
     fn is_full(&self, settings: &Record, now: u64) -> bool {
         let age = Duration::from_nanos(now.saturating_sub(self.since));
-        age >= settings.max_age.0 || self.spool.written() >= settings.max_file.0
+        let packets = self.packets.as_ref().map_or(0, Packets::written);
+        let written = self.spool.written().max(packets);
+        age >= settings.max_age.0 || written >= settings.max_file.0
     }
 }
 

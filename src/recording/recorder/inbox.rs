@@ -30,8 +30,18 @@ pub(super) enum Kind {
     Left,
     /// The connection to the client broke off.
     Broken,
-    /// The proxy did, or the backend behind it.
+    /// The backend did.
     Dismissed,
+    /// The connection to the backend broke off.
+    Failed,
+    /// The proxy ended it.
+    Stopped,
+    /// A connection to the backend begins. It and the next two are of both legs only.
+    Dialled,
+    /// The backend was sent bytes.
+    Asked,
+    /// The backend has sent bytes.
+    Answered,
     /// The connection has ended.
     Ended,
     /// What follows of the connection was lost.
@@ -39,13 +49,18 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 13] = [
         Self::Opened,
         Self::Said,
         Self::Told,
         Self::Left,
         Self::Broken,
         Self::Dismissed,
+        Self::Failed,
+        Self::Stopped,
+        Self::Dialled,
+        Self::Asked,
+        Self::Answered,
         Self::Ended,
         Self::Lost,
     ];

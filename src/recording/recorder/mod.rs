@@ -7,6 +7,7 @@
 mod clerk;
 mod files;
 mod inbox;
+mod packets;
 mod spool;
 
 use crate::config::operation::Record;
@@ -28,6 +29,8 @@ use std::thread::JoinHandle;
 pub(crate) struct Recorder {
     inbox: Arc<Inbox>,
     percent: u32,
+    /// Whether the backend leg is wanted too.
+    both_legs: bool,
     /// `None` once it has been closed.
     clerk: Mutex<Option<JoinHandle<()>>>,
 }
@@ -52,7 +55,8 @@ impl Recorder {
             .context("cannot start the recorder")?;
         inbox.wake(thread.thread().clone());
         let percent = u32::from(settings.percent.get());
-        Ok(Some(Self { inbox, percent, clerk: Mutex::new(Some(thread)) }))
+        let both_legs = settings.pcapng;
+        Ok(Some(Self { inbox, percent, both_legs, clerk: Mutex::new(Some(thread)) }))
     }
 
     /// Has all be written that there is, and the files closed.
@@ -74,17 +78,25 @@ impl Watcher for Recorder {
         }
     }
 
-    fn speaks(&self, _: ConnectionId, _: Side, _: Dialect) {}
+    fn speaks(&self, id: ConnectionId, side: Side, _: Dialect) {
+        if side == Side::Backend && self.both_legs {
+            self.inbox.put(id.0, Kind::Dialled, &[]);
+        }
+    }
 
     fn read(&self, id: ConnectionId, side: Side, bytes: &[u8]) {
-        if side == Side::Client {
-            self.inbox.put(id.0, Kind::Said, bytes);
+        match side {
+            Side::Client => self.inbox.put(id.0, Kind::Said, bytes),
+            Side::Backend if self.both_legs => self.inbox.put(id.0, Kind::Answered, bytes),
+            Side::Backend => {}
         }
     }
 
     fn written(&self, id: ConnectionId, side: Side, bytes: &[u8]) {
-        if side == Side::Client {
-            self.inbox.put(id.0, Kind::Told, bytes);
+        match side {
+            Side::Client => self.inbox.put(id.0, Kind::Told, bytes),
+            Side::Backend if self.both_legs => self.inbox.put(id.0, Kind::Asked, bytes),
+            Side::Backend => {}
         }
     }
 
@@ -93,7 +105,9 @@ impl Watcher for Recorder {
             let kind = match (by, cause) {
                 (Some(Side::Client), Cause::Lost) => Kind::Broken,
                 (Some(Side::Client), _) => Kind::Left,
-                (Some(Side::Backend) | None, _) => Kind::Dismissed,
+                (Some(Side::Backend), Cause::Lost) => Kind::Failed,
+                (Some(Side::Backend), _) => Kind::Dismissed,
+                (None, _) => Kind::Stopped,
             };
             self.inbox.put(id.0, kind, &[]);
         }
