@@ -5,7 +5,7 @@ import re
 import shutil
 import string
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .cases import DESCRIPTORS
@@ -162,6 +162,13 @@ def ours(hybridge):
     if "--tunnel" in output(hybridge, "serve", "--help"):
         ways.append(way("rfc6455, tunnelled", "--tunnel"))
     return ways
+
+
+def recording(ways, folder):
+    """The same ways, which record what is said."""
+    record = ("--record", str(folder))
+    return [replace(way, name=f"{way.name}, recorded", command=(*way.command, *record))
+            for way in ways if "--tunnel" not in way.command]
 
 
 def baseline(target):
