@@ -5,7 +5,7 @@
 //! that of the server where the client acknowledges it.
 
 use super::ip::Segment;
-use super::stream::{Part, Stamp, Stream, Verdict};
+use super::stream::{Part, Patience, Stamp, Stream, Verdict};
 use super::talk::{Talk, Telling};
 use crate::event::{Side, Sides};
 use crate::transcript::conversation::Found;
@@ -70,6 +70,8 @@ impl Flow {
             // What comes again of a session that has ended is counted.
             self.put(from, segment, telling);
             self.let_go();
+        } else {
+            self.streams[from].follow(segment.sequence);
         }
         let Self { talk, streams, .. } = &*self;
         self.kept = talk.kept() + streams.client.kept() + streams.backend.kept();
@@ -118,9 +120,7 @@ impl Flow {
     fn synchronize(&mut self, segment: &Segment<'_>) -> bool {
         let from = self.side(segment.from);
         if self.talk.is_over() {
-            // Behind the end of a session any SYN is another one's.
-            return self.talk.session().is_none()
-                && self.streams[from].is_synchronized_by(segment.sequence);
+            return self.streams[from].is_synchronized_by(segment.sequence);
         }
         if !self.streams[from].synchronize(segment.sequence) {
             return false;
@@ -145,18 +145,23 @@ impl Flow {
     }
 
     fn listen(&mut self, from: Side, segment: &Segment<'_>, telling: &mut Telling<'_>) {
-        self.put(from, segment, telling);
+        let verdict = self.put(from, segment, telling);
         let from = self.seek(from, segment.data);
-        if let Some(number) = segment.acknowledges.filter(|_| !segment.rst) {
+        let is_near = match verdict {
+            Some(verdict) => verdict != Verdict::Stray,
+            None => self.streams[from].is_near(segment.sequence),
+        };
+        if let Some(number) = segment.acknowledges.filter(|_| is_near && !segment.rst) {
             self.streams[from.other()].acknowledge(number);
         }
         self.streams.client.tick();
         self.streams.backend.tick();
-        self.move_on(telling);
+        self.move_on(Patience::Usual, telling);
         if segment.rst {
-            if self.streams[from].is_near(segment.sequence) {
+            if is_near {
                 self.flush(telling);
                 self.talk.end(from, true, &self.addresses, telling);
+                self.resume();
             } else {
                 telling.account.stray_segments += 1;
             }
@@ -166,8 +171,13 @@ impl Flow {
         }
     }
 
-    /// Puts what a segment brings to its stream.
-    fn put(&mut self, from: Side, segment: &Segment<'_>, telling: &mut Telling<'_>) {
+    /// Puts what a segment brings to its stream, if it brings something.
+    fn put(
+        &mut self,
+        from: Side,
+        segment: &Segment<'_>,
+        telling: &mut Telling<'_>,
+    ) -> Option<Verdict> {
         let Segment { data, missing, acknowledges, .. } = *segment;
         let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
         let length = data.len() as u64 + u64::from(missing);
@@ -176,7 +186,7 @@ impl Flow {
             stream.finish(sequence, length);
         }
         if length == 0 {
-            return;
+            return None;
         }
         let stamp = Stamp { packet: telling.packet, acknowledges };
         let conflicts = &mut telling.account.conflicts;
@@ -189,6 +199,7 @@ impl Flow {
         if !now.is_empty() {
             self.hear(from, Part::Data(now, stamp), telling);
         }
+        Some(verdict)
     }
 
     /// Looks for a beginning in what a side has sent; returns which side that is.
@@ -213,12 +224,12 @@ impl Flow {
     }
 
     /// Has all be heard that is next of either side.
-    fn move_on(&mut self, telling: &mut Telling<'_>) {
+    fn move_on(&mut self, patience: Patience, telling: &mut Telling<'_>) {
         let mut is_moving = true;
         while std::mem::take(&mut is_moving) {
             for side in Side::BOTH {
                 let [stream, other] = self.pair(side);
-                if let Some(part) = stream.next(other) {
+                if let Some(part) = stream.next(other, patience) {
                     is_moving = true;
                     match part {
                         Part::Data(data, stamp) => {
@@ -234,17 +245,18 @@ impl Flow {
 
     /// Has all be heard that there is: what is missing will not come any more.
     fn flush(&mut self, telling: &mut Telling<'_>) {
-        self.streams.client.close();
-        self.streams.backend.close();
-        self.move_on(telling);
-        self.streams.client.force();
-        self.streams.backend.force();
-        self.move_on(telling);
+        self.move_on(Patience::Short, telling);
+        self.move_on(Patience::None, telling);
     }
 
     fn hear(&mut self, from: Side, part: Part<&[u8]>, telling: &mut Telling<'_>) {
         let other = &mut self.streams[from.other()];
         self.talk.hear(from, part, other, &self.addresses, telling);
+        self.resume();
+    }
+
+    /// Goes on behind what could not be understood.
+    fn resume(&mut self) {
         if self.talk.resume(self.has_syn) {
             self.streams.client.restart();
             self.streams.backend.restart();

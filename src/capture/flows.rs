@@ -18,20 +18,27 @@ const FLOWS: usize = 64 << 10;
 /// The most sessions that are open at once. One takes about 2 KiB beside its messages.
 const SESSIONS: usize = 128 << 10;
 
-/// How much is kept for all of them, in bytes: messages in progress, what is held behind missing
-/// bytes, windows of compression.
+/// How much is kept for all sessions, in bytes: messages in progress, what is held behind missing bytes,
+/// windows of compression; and for all other connections.
 const KEPT: usize = 256 << 20;
+const KEPT_OF_OTHERS: usize = 64 << 20;
 
 /// A capture that is read.
 #[derive(Debug, Default)]
 pub struct Capture {
     flows: HashMap<[SocketAddr; 2], Box<Flow>>,
     fragments: Fragments,
-    /// How many of the flows are sessions that have not ended.
-    sessions: usize,
-    /// How much memory they keep, in bytes.
-    kept: usize,
+    /// What the sessions that have not ended take, and the other connections.
+    sessions: Load,
+    others: Load,
     account: Account,
+}
+
+/// How many they are, and how much memory they keep, in bytes.
+#[derive(Debug, Default)]
+struct Load {
+    count: usize,
+    kept: usize,
 }
 
 impl Capture {
@@ -43,7 +50,7 @@ impl Capture {
         match content {
             Some(Content::Segment(segment)) => self.segment(&segment, packet, tell),
             Some(Content::Fragment(fragment)) => {
-                let whole = self.fragments.take(&fragment, packet.number);
+                let whole = self.fragments.take(&fragment, packet.at);
                 let addresses = (fragment.id.from, fragment.id.to);
                 match whole.as_ref().map(|payload| ip::segment(addresses, payload, 0)) {
                     Some(Content::Segment(segment)) => self.segment(&segment, packet, tell),
@@ -65,6 +72,7 @@ impl Capture {
         let rest = self.flows.drain().map(|(_, flow)| *flow).collect();
         self.close(rest, self.account.packets, at, tell);
         self.account.lost_fragments = self.fragments.lost();
+        self.account.duplicates += self.fragments.repeated();
         self.account
     }
 
@@ -75,30 +83,33 @@ impl Capture {
             [segment.to, segment.from]
         };
         let Packet { number, at, .. } = *packet;
-        if self.flows.len() >= FLOWS + self.sessions && !self.flows.contains_key(&key) {
+        if self.others.count >= FLOWS && !self.flows.contains_key(&key) {
             self.make_room(number, at, tell);
         }
         let mut telling =
             Telling { account: &mut self.account, packet: number, at, tell: &mut *tell };
+        let Self { sessions, others, .. } = self;
         let mut entry = match self.flows.entry(key) {
-            Entry::Occupied(entry) => entry,
+            Entry::Occupied(entry) => {
+                load(entry.get(), sessions, others).remove(entry.get());
+                entry
+            }
             Entry::Vacant(entry) => entry.insert_entry(Box::new(Flow::new(segment))),
         };
-        let flow = entry.get_mut();
-        let before = (flow.kept, flow.session().is_some());
-        if flow.take(segment, &mut telling) == Belongs::ToTheNext {
+        if entry.get_mut().take(segment, &mut telling) == Belongs::ToTheNext {
             entry.insert(Box::new(Flow::new(segment))).close(&mut telling);
             // Who has seen nothing takes any segment.
             entry.get_mut().take(segment, &mut telling);
         }
         let flow = entry.get_mut();
-        self.kept = self.kept + flow.kept - before.0;
-        self.sessions =
-            self.sessions + usize::from(flow.session().is_some()) - usize::from(before.1);
-        if self.kept > KEPT || self.sessions > SESSIONS {
-            self.kept -= flow.kept;
-            self.sessions -= usize::from(flow.session().is_some());
+        load(flow, sessions, others).add(flow);
+        let is_session = flow.session().is_some();
+        if is_session && (sessions.kept > KEPT || sessions.count > SESSIONS)
+            || !is_session && others.kept > KEPT_OF_OTHERS
+        {
+            load(flow, sessions, others).remove(flow);
             flow.forget(&mut telling);
+            others.add(flow);
         }
     }
 
@@ -107,7 +118,7 @@ impl Capture {
     fn make_room(&mut self, number: u64, at: u64, tell: &mut dyn FnMut(Event)) {
         let is_over = |flow: &Flow| flow.is_over();
         let mut gone = self.remove(is_over);
-        if self.flows.len() - self.sessions > FLOWS / 2 {
+        if self.flows.len() - self.sessions.count > FLOWS / 2 {
             let others = self.flows.values().filter(|flow| flow.session().is_none());
             let mut last: Vec<_> = others.map(|flow| flow.last).collect();
             let middle = last.len() / 2;
@@ -118,7 +129,12 @@ impl Capture {
     }
 
     fn remove(&mut self, is_gone: impl Fn(&Flow) -> bool) -> Vec<Flow> {
-        self.flows.extract_if(|_, flow| is_gone(flow)).map(|(_, flow)| *flow).collect()
+        let gone = self.flows.extract_if(|_, flow| is_gone(flow)).map(|(_, flow)| *flow);
+        let gone: Vec<_> = gone.collect();
+        for flow in &gone {
+            load(flow, &mut self.sessions, &mut self.others).remove(flow);
+        }
+        gone
     }
 
     /// Brings connections to their end.
@@ -126,8 +142,6 @@ impl Capture {
         // A map has no order, and what is told has one.
         flows.sort_by_key(|flow| (flow.session(), flow.last));
         for flow in flows {
-            self.kept -= flow.kept;
-            self.sessions -= usize::from(flow.session().is_some());
             flow.close(&mut self.telling(packet, at, tell));
         }
     }
@@ -140,4 +154,21 @@ impl Capture {
     ) -> Telling<'t> {
         Telling { account: &mut self.account, packet, at, tell }
     }
+}
+
+impl Load {
+    fn add(&mut self, flow: &Flow) {
+        self.count += 1;
+        self.kept += flow.kept;
+    }
+
+    fn remove(&mut self, flow: &Flow) {
+        self.count -= 1;
+        self.kept -= flow.kept;
+    }
+}
+
+/// The load that a connection is a part of.
+fn load<'l>(flow: &Flow, sessions: &'l mut Load, others: &'l mut Load) -> &'l mut Load {
+    if flow.session().is_some() { sessions } else { others }
 }

@@ -9,6 +9,10 @@ use std::collections::HashMap;
 /// more are waiting only where some never become whole.
 const WAITING: usize = 128;
 
+/// How long a packet is waited for, in nanoseconds (RFC 8200 section 4.5). Its number may be another
+/// one's behind that.
+const LIFE: u64 = 60_000_000_000;
+
 /// Which packet a fragment is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Id {
@@ -35,6 +39,8 @@ pub(super) struct Fragments {
     packets: HashMap<Id, Fragmented>,
     /// Fragments that were thrown away, or wait.
     lost: u64,
+    /// Fragments of packets that were whole.
+    repeated: u64,
 }
 
 /// A packet that comes in fragments.
@@ -43,27 +49,32 @@ struct Fragmented {
     /// What has come of it; `None` when all has, and others of it are its duplicates.
     waiting: Option<IpDefragBuf>,
     fragments: u64,
-    /// The number of the packet that brought the last of them.
+    /// When the last of them came.
     last: u64,
 }
 
 impl Fragments {
-    /// Takes a fragment, which came in the packet of this number; returns the payload of its packet
-    /// when that is whole.
-    pub(super) fn take(&mut self, fragment: &Fragment<'_>, number: u64) -> Option<Vec<u8>> {
+    /// Takes a fragment, which came at this time; returns the payload of its packet when that is whole.
+    pub(super) fn take(&mut self, fragment: &Fragment<'_>, at: u64) -> Option<Vec<u8>> {
         let id = fragment.id;
+        if self.packets.get(&id).is_some_and(|packet| at - packet.last > LIFE) {
+            self.packets.remove(&id);
+        }
         if self.packets.len() >= WAITING && !self.packets.contains_key(&id) {
             self.drop_oldest();
         }
         let packet = self.packets.entry(id).or_insert_with(|| Fragmented {
             waiting: Some(IpDefragBuf::new(id.protocol, Vec::new(), Vec::new())),
             fragments: 0,
-            last: number,
+            last: at,
         });
-        packet.last = number;
-        let mut waiting = packet.waiting.take()?;
+        packet.last = at;
+        let Some(mut waiting) = packet.waiting.take() else {
+            self.repeated += 1;
+            return None;
+        };
         self.lost += 1;
-        // What contradicts the others is not taken.
+        // What contradicts the others about the end is not taken.
         if !fragment.is_cut && waiting.add(fragment.offset, fragment.more, fragment.data).is_ok() {
             packet.fragments += 1;
         }
@@ -78,6 +89,11 @@ impl Fragments {
     /// How many fragments belong to packets that did not become whole.
     pub(super) const fn lost(&self) -> u64 {
         self.lost
+    }
+
+    /// How many fragments came of packets that were whole already.
+    pub(super) const fn repeated(&self) -> u64 {
+        self.repeated
     }
 
     fn drop_oldest(&mut self) {

@@ -36,16 +36,16 @@ pub(super) fn read(packet: &[u8], cut: u32) -> Content<'_> {
     // Ethernet pads.
     let Ok((ip, None)) = LaxIpSlice::from_slice(packet) else { return Content::Other };
     let payload = ip.payload();
+    if payload.ip_number != ip_number::TCP {
+        return Content::Other;
+    }
     let missing = if payload.incomplete { missing(&ip, packet) } else { 0 };
     let missing = if announces_no_length(&ip) { cut } else { missing };
     let addresses = (ip.source_addr(), ip.destination_addr());
     if payload.fragmented {
         return fragment(&ip, addresses, missing).map_or(Content::Other, Content::Fragment);
     }
-    match payload.ip_number {
-        ip_number::TCP => segment(addresses, payload.payload, missing),
-        _ => Content::Other,
-    }
+    segment(addresses, payload.payload, missing)
 }
 
 /// Reads a segment out of the payload of IP.

@@ -13,7 +13,8 @@ const WINDOW: u64 = 1 << 30;
 /// How far before its first byte a stream may have a SYN that comes later, in bytes.
 const LATE: u64 = 64 << 10;
 
-/// How far from where its sender is a reset may stand, in bytes: a window that is in use.
+/// How far from where a stream is a segment without data may stand, a reset for one, and one of a
+/// connection that has ended, in bytes: a window that is in use. What is farther is of another one.
 const NEAR: u64 = 1 << 20;
 
 /// How much is held behind missing bytes, in bytes and in pieces. More cannot be on its way on most
@@ -21,8 +22,10 @@ const NEAR: u64 = 1 << 20;
 const HELD: usize = 4 << 20;
 const PIECES: usize = 8 << 10;
 
-/// How many pieces are held of a stream whose beginning is not known: as far as captures reorder.
+/// How much is held of a stream whose beginning is not known, in pieces and in bytes: as far as captures
+/// reorder.
 const AHEAD: usize = 16;
+const AHEAD_BYTES: usize = 64 << 10;
 
 /// How many bytes are remembered that were not acknowledged, to be compared with what comes again.
 const REMEMBERED: usize = 64 << 10;
@@ -55,15 +58,14 @@ pub(super) struct Stream {
     held_bytes: usize,
     /// So many bytes before `next` are missing, which was not told yet.
     owed: u64,
-    /// Up to where its receiver has it.
+    /// Whether its receiver has acknowledged anything, and up to where it has it.
+    has_receiver: bool,
     acknowledged: u64,
-    /// How many packets came since that is more than was seen.
+    /// What its receiver had when more than was seen was acknowledged, and how many packets came since.
+    doubted: u64,
     doubts: u8,
-    /// Whether what is missing is to be passed over: the next of it, or all.
-    is_impatient: bool,
-    is_last: bool,
-    /// Whether what was said is told, be there what it answers or not.
-    is_forced: bool,
+    /// Up to where what is missing will not come any more.
+    lost: u64,
     /// The bytes before `next` that were not acknowledged.
     unacknowledged: Vec<u8>,
 }
@@ -75,6 +77,17 @@ pub(super) struct Stamp {
     pub(super) packet: u64,
     /// What its sender acknowledged with it.
     pub(super) acknowledges: Option<u32>,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Patience {
+    /// What may still come.
+    Usual,
+    /// Only what the other side has to tell first: no more will come.
+    Short,
+    /// Nothing.
+    None,
 }
 
 /// What comes next in a stream.
@@ -122,7 +135,8 @@ impl Stream {
         match self.start {
             Some(start) => start == first,
             None => {
-                let lowest = self.held.first_key_value().map_or(first, |(place, _)| *place);
+                let held = self.held.first_key_value().map(|(place, _)| *place);
+                let lowest = held.into_iter().chain(self.end).min().unwrap_or(first);
                 let fits = first <= lowest && lowest - first <= LATE;
                 if fits {
                     self.begin(first);
@@ -167,12 +181,9 @@ impl Stream {
         let place = self.position(sequence);
         let end = place + data.len() as u64 + u64::from(missing);
         let Some(start) = self.start else {
-            let is_new = self.hold(place, data, missing, stamp, conflicts);
-            // It is looked at from its first bytes on; so those farthest behind are of no use.
-            while self.held.len() > AHEAD {
-                self.drop_piece();
-            }
-            return (if is_new { Verdict::New } else { Verdict::Duplicate }, &[]);
+            let verdict = self.hold(place, data, missing, stamp, conflicts);
+            self.hold_few(place);
+            return (verdict, &[]);
         };
         // One number before the next may stand "a keep-alive segment containing one garbage octet"
         // (RFC 9293 section 3.8.4).
@@ -182,7 +193,8 @@ impl Stream {
             }
             return (Verdict::Duplicate, &[]);
         }
-        if place < start || self.end.is_some_and(|last| end > last) || end > self.next + WINDOW {
+        let is_behind_end = self.end.is_some_and(|last| end > last);
+        if end <= self.next || is_behind_end || end > self.next + WINDOW {
             return (Verdict::Stray, &[]);
         }
         *conflicts += u64::from(self.contradicts(place, data));
@@ -195,13 +207,12 @@ impl Stream {
             self.advance(data, missing);
             return (Verdict::New, data);
         }
-        let is_new = self.hold(place, data, missing, stamp, conflicts);
-        (if is_new { Verdict::New } else { Verdict::Duplicate }, &[])
+        (self.hold(place, data, missing, stamp, conflicts), &[])
     }
 
     /// What is next of what has come, or will not come any more. What answers the other side's bytes
     /// waits for those.
-    pub(super) fn next(&mut self, other: &Self) -> Option<Part<Vec<u8>>> {
+    pub(super) fn next(&mut self, other: &Self, patience: Patience) -> Option<Part<Vec<u8>>> {
         if self.start.is_none() || self.is_over {
             return None;
         }
@@ -209,27 +220,34 @@ impl Stream {
             return Some(Part::Gap(std::mem::take(&mut self.owed)));
         }
         let is_full = self.held_bytes > HELD || self.held.len() > PIECES;
-        let is_hasty = self.is_impatient || self.is_last || is_full;
-        let is_forced = self.is_forced || is_full;
+        let is_last = patience > Patience::Usual || is_full;
         match self.held.first_key_value() {
-            Some((place, piece))
-                if *place == self.next && (is_forced || other.has_told(piece.stamp)) =>
-            {
-                let (_, piece) = self.drop_piece()?;
+            Some((place, piece)) if *place == self.next => {
+                let is_due = patience == Patience::None || is_full || other.has_told(piece.stamp);
+                let (_, piece) = is_due.then(|| self.drop_piece()).flatten()?;
                 self.advance(&piece.data, piece.missing);
                 return Some(Part::Data(piece.data, piece.stamp));
             }
-            Some((place, _)) if *place > self.next && is_hasty => return self.pass(*place),
-            None if is_hasty && self.is_seen => {
-                // One byte more may be acknowledged than there are: a FIN counts as one.
-                let place = self.end.unwrap_or_else(|| self.acknowledged.saturating_sub(1));
+            Some((place, _)) => {
+                let place = if is_last { *place } else { self.lost.min(*place) };
                 if place > self.next {
-                    return self.pass(place);
+                    return Some(self.pass(place));
                 }
             }
-            _ => {}
+            None if self.is_seen => {
+                // One byte more may be acknowledged than there are: a FIN counts as one.
+                let known = if is_last { self.acknowledged } else { self.lost };
+                let place = match self.end {
+                    Some(end) if is_last => end,
+                    Some(end) => end.min(known),
+                    None => known.saturating_sub(1),
+                };
+                if place > self.next {
+                    return Some(self.pass(place));
+                }
+            }
+            None => {}
         }
-        self.is_impatient = false;
         if self.end == Some(self.next) {
             self.is_over = true;
             return Some(Part::End);
@@ -238,26 +256,19 @@ impl Stream {
     }
 
     /// Takes note that another packet of the connection has come.
-    pub(super) fn tick(&mut self) {
-        if self.acknowledged <= self.next {
+    pub(super) const fn tick(&mut self) {
+        if self.acknowledged <= self.next || self.acknowledged <= self.lost {
             self.doubts = 0;
             return;
+        }
+        if self.doubts == 0 {
+            self.doubted = self.acknowledged;
         }
         self.doubts += 1;
         if self.doubts > PATIENCE {
             self.doubts = 0;
-            self.is_impatient = true;
+            self.lost = self.doubted;
         }
-    }
-
-    /// Takes note that nothing more will come: what is missing stays so.
-    pub(super) const fn close(&mut self) {
-        self.is_last = true;
-    }
-
-    /// Has all be told that there is.
-    pub(super) const fn force(&mut self) {
-        self.is_forced = true;
     }
 
     /// Takes note that its sender has ended it behind so many bytes at this number.
@@ -270,10 +281,14 @@ impl Stream {
 
     /// Takes note that its receiver has all before this number.
     pub(super) fn acknowledge(&mut self, sequence: u32) {
-        if self.start.is_none() {
-            return;
-        }
+        let Some(start) = self.start else { return };
+        self.has_receiver = true;
         let place = self.position(sequence);
+        if place <= self.next && self.acknowledged > self.next {
+            // Who has more never says less: what said more was of another connection.
+            self.acknowledged = place.max(start);
+            self.doubts = 0;
+        }
         if place <= self.acknowledged || place > self.next + WINDOW {
             return;
         }
@@ -287,12 +302,17 @@ impl Stream {
         }
     }
 
+    /// Goes where its sender is, though nothing of it is read any more.
+    pub(super) fn follow(&mut self, sequence: u32) {
+        self.next = self.next.max(self.position(sequence));
+    }
+
     /// Begins anew, at a place that is to be found.
     pub(super) const fn restart(&mut self) {
         self.start = None;
         self.owed = 0;
         self.is_over = false;
-        self.is_impatient = false;
+        self.lost = 0;
     }
 
     /// Keeps nothing but where it is.
@@ -370,26 +390,37 @@ impl Stream {
     }
 
     /// Passes over what is missing up to a place.
-    fn pass<D>(&mut self, place: u64) -> Option<Part<D>> {
+    fn pass<D>(&mut self, place: u64) -> Part<D> {
         let bytes = place - self.next;
         self.next = place;
         self.unacknowledged = Vec::new();
-        self.is_impatient = false;
-        Some(Part::Gap(bytes))
+        Part::Gap(bytes)
     }
 
     /// Whether all was told that the other side had when it sent something. Who is not captured is not
-    /// waited for.
+    /// waited for, nor what will not come.
     fn has_told(&self, stamp: Stamp) -> bool {
-        let is_known = self.is_seen && self.start.is_some();
-        let Some(number) = stamp.acknowledges.filter(|_| is_known) else { return true };
+        let is_awaited = self.is_seen && self.start.is_some() && !self.is_over;
+        let Some(number) = stamp.acknowledges.filter(|_| is_awaited) else { return true };
         let place = self.place(number);
         // A FIN counts as a byte.
         let told = self.next + u64::from(self.end == Some(self.next));
-        place <= told || place > self.next + WINDOW
+        place <= told.max(self.lost) || place > self.next + WINDOW
     }
 
-    /// Holds what is not held yet; whether that was something.
+    /// Holds no more than is of use of a stream whose beginning is not known, next to this place.
+    fn hold_few(&mut self, place: u64) {
+        self.next = place;
+        while let Some((first, _)) = self.held.first_key_value()
+            && (self.held.len() > AHEAD
+                || self.held_bytes > AHEAD_BYTES
+                || first.abs_diff(place) > LATE)
+        {
+            self.drop_piece();
+        }
+    }
+
+    /// Holds what is not held yet.
     fn hold(
         &mut self,
         place: u64,
@@ -397,18 +428,19 @@ impl Stream {
         missing: u32,
         stamp: Stamp,
         conflicts: &mut u64,
-    ) -> bool {
+    ) -> Verdict {
         let end = place + data.len() as u64 + u64::from(missing);
         let before = self.held.range(..=place).next_back();
         let first = before.filter(|(at, piece)| **at + piece.length() > place);
         let first = first.map_or(place, |(at, _)| *at);
         let mut free = Vec::new();
         let mut from = place;
+        let mut conflict = false;
         for (at, piece) in self.held.range(first..end) {
             if *at > from {
                 free.push(from..*at);
             }
-            *conflicts += u64::from(differ(*at, &piece.data, place, data));
+            conflict = conflict || differ(*at, &piece.data, place, data);
             from = from.max(*at + piece.length());
         }
         if from < end {
@@ -423,7 +455,8 @@ impl Stream {
             self.held_bytes += size(&piece);
             self.held.insert(part.start, piece);
         }
-        !free.is_empty()
+        *conflicts += u64::from(conflict);
+        if free.is_empty() { Verdict::Duplicate } else { Verdict::New }
     }
 
     /// Whether bytes differ from those that were at their place.
@@ -433,7 +466,7 @@ impl Stream {
     }
 
     fn remember(&mut self, data: &[u8]) {
-        if self.acknowledged < self.next {
+        if self.has_receiver && self.acknowledged < self.next {
             let data = data.get(data.len().saturating_sub(REMEMBERED)..).unwrap_or_default();
             self.remember_last(REMEMBERED - data.len());
             self.unacknowledged.extend_from_slice(data);

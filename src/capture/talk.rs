@@ -77,7 +77,9 @@ impl Talk {
                 telling.account.gap_bytes += bytes;
                 match &self.stage {
                     _ if self.session.is_some() => self.pass(from, bytes, addresses, telling),
-                    Stage::Listening(_) | Stage::Seeking if from == Side::Client => {
+                    Stage::Listening(_) | Stage::Seeking
+                        if from == Side::Client || self.is_in_request() =>
+                    {
                         self.lose_request(bytes, addresses, telling);
                     }
                     Stage::Listening(_) | Stage::Seeking => self.stage = Stage::Lost,
@@ -158,6 +160,12 @@ impl Talk {
             Stage::Seeking if !has_syn => Some(&mut account.mid_stream_flows),
             _ => Some(&mut account.other_flows),
         }
+    }
+
+    /// Whether a part of a request was heard.
+    fn is_in_request(&self) -> bool {
+        let Stage::Listening(conversation) = &self.stage else { return false };
+        !conversation.unfinished_head().is_empty()
     }
 
     /// Has the conversation told something, and passes on what that says.

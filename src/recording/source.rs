@@ -13,6 +13,9 @@ use std::path::Path;
 /// How many bytes tell the form: white space and a byte order mark may stand before JSON.
 const PEEK: u64 = 512;
 
+/// The length of the magic numbers that are read.
+const MAGIC: u64 = 4;
+
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
@@ -75,10 +78,15 @@ fn plain(input: &mut dyn Read, sink: &mut dyn Sink) -> anyhow::Result<Account> {
 /// An input whose first bytes have been looked at.
 type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
 
-/// The first bytes, and all of them.
+/// The first bytes, and all of them. Of what is told by its magic number no more are waited for: a
+/// capture may be going on, and its first packets are shown when they come.
 fn peek<R: Read>(mut input: R) -> io::Result<(Vec<u8>, Peeked<R>)> {
     let mut begin = Vec::new();
-    input.by_ref().take(PEEK).read_to_end(&mut begin)?;
+    input.by_ref().take(MAGIC).read_to_end(&mut begin)?;
+    let mut magic = pcap::MAGIC.iter().map(|magic| &magic[..]).chain([GZIP, ZSTD]);
+    if !magic.any(|magic| begin.starts_with(magic)) {
+        input.by_ref().take(PEEK - MAGIC).read_to_end(&mut begin)?;
+    }
     Ok((begin.clone(), Cursor::new(begin).chain(input)))
 }
 

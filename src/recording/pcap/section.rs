@@ -5,7 +5,9 @@ use super::SECOND;
 use super::blocks::Place;
 use crate::capture::Link;
 use anyhow::{Context, bail};
-use pcap_parser::pcapng::{parse_block_be, parse_block_le};
+use pcap_parser::pcapng::{
+    EPB_MAGIC, IDB_MAGIC, SHB_MAGIC, SPB_MAGIC, parse_block_be, parse_block_le,
+};
 use pcap_parser::{
     Block, EnhancedPacketBlock, InterfaceDescriptionBlock, OptionCode, SectionHeaderBlock,
 };
@@ -21,6 +23,9 @@ const INTERFACES: usize = 64 << 10;
 
 /// The blocks of packets that were written before there were enhanced ones.
 const OLD_PACKET: u32 = 2;
+
+/// The blocks that are read: sections, interfaces, packets.
+const READ: [u32; 5] = [SHB_MAGIC, IDB_MAGIC, OLD_PACKET, SPB_MAGIC, EPB_MAGIC];
 
 /// Where data stand in the blocks of packets.
 const ENHANCED_DATA: usize = 28;
@@ -74,6 +79,14 @@ impl Section {
         block: &[u8],
         source: &mut String,
     ) -> anyhow::Result<Option<Place>> {
+        // Of what is not read only the length has to be right.
+        let kind = block.first_chunk().map(|kind| self.number(*kind));
+        if block.get(4..8) != block.last_chunk::<4>().map(|size| &size[..]) {
+            bail!("says another length at its end than at its beginning")
+        }
+        if !kind.is_some_and(|kind| READ.contains(&kind)) {
+            return Ok(None);
+        }
         let parse = if self.is_big_endian { parse_block_be } else { parse_block_le };
         let Ok((_, parsed)) = parse(block) else { bail!("is malformed") };
         match parsed {
@@ -97,9 +110,7 @@ impl Section {
                 let kept = packet.origlen.min(most).min(u32::try_from(packet.data.len())?);
                 self.place(interface, self.time, SIMPLE_DATA, kept, packet.origlen).map(Some)
             }
-            Block::Unknown(unknown) if self.is_old_packet(block) => {
-                self.old(unknown.data).map(Some)
-            }
+            Block::Unknown(unknown) if kind == Some(OLD_PACKET) => self.old(unknown.data).map(Some),
             _ => Ok(None),
         }
     }
@@ -154,10 +165,6 @@ impl Section {
             resolution: resolution.copied().unwrap_or(6),
             offset: offset.map_or(0, |bytes| number(*bytes)),
         }
-    }
-
-    fn is_old_packet(&self, block: &[u8]) -> bool {
-        block.first_chunk().is_some_and(|kind| self.number(*kind) == OLD_PACKET)
     }
 
     const fn number(&self, bytes: [u8; 4]) -> u32 {
