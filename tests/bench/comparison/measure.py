@@ -26,7 +26,7 @@ class Failure(Exception):
 def measure(proxy, case, seconds, cpu, load):
     """The load's answer as a dictionary."""
     duration = ("--seconds", str(seconds * case.stretch))
-    command = (load, *case.load, "--client", proxy.client, *duration)
+    command = (load, *case.load, "--client", proxy.client, "--threads", proxy.threads, *duration)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
     with process(command, cpu, **pipes) as generator:
         backend = read_line(generator.stdout, re.compile(r"^(\S+)$"), START_LIMIT)

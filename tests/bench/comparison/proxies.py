@@ -100,6 +100,7 @@ class Proxy:
     announces: re.Pattern = re.compile(r"^(127\.0\.0\.1:\d+)$")
     url: str = "{backend}"  # how it is told the backend
     client: str = "rfc6455"  # what the clients speak; the backend always speaks rfc6455
+    threads: str = ""  # with what the names of those begin whose CPU time is counted
 
     def start(self, backend):
         addresses = ("--listen", "127.0.0.1:0", "--backend", self.url.format(backend=backend))
@@ -116,6 +117,7 @@ class Configured:
     config: Config
     tuning: dict
     client: str = "rfc6455"
+    threads: str = ""
 
     def start(self, backend, listener, folder):
         """The command, and what it needs in its environment."""
@@ -165,10 +167,12 @@ def ours(hybridge):
 
 
 def recording(ways, folder):
-    """The same ways, which record what is said."""
+    """The same ways, which record what is said; and what that costs the sessions' own threads."""
     record = ("--record", str(folder))
-    return [replace(way, name=f"{way.name}, recorded", command=(*way.command, *record))
-            for way in ways if "--tunnel" not in way.command]
+    recorded = [replace(way, name=f"{way.name}, recorded", command=(*way.command, *record))
+                for way in ways if "--tunnel" not in way.command]
+    workers = [replace(way, name=f"{way.name}, workers alone", threads="worker") for way in recorded]
+    return recorded + workers
 
 
 def baseline(target):

@@ -4,17 +4,21 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-/// The CPU time that all threads of `pid` and its descendants have used, in nanoseconds.
+/// The CPU time that the threads of `pid` and its descendants have used, in nanoseconds: all of them, or
+/// those whose names begin with `threads`.
 ///
 /// The kernel brings the number up to date when a thread stops running, so it is exact as long as the
 /// processes and their reader share one CPU.
 ///
 /// # Errors
 /// When one of them is gone.
-pub fn cpu_nanoseconds(pid: u32) -> Result<u64> {
+pub fn cpu_nanoseconds(pid: u32, threads: &str) -> Result<u64> {
     let mut sum = 0;
     for pid in family(pid)? {
         for task in tasks(pid)? {
+            if !fs::read_to_string(format!("{task}/comm"))?.starts_with(threads) {
+                continue;
+            }
             let text = fs::read_to_string(format!("{task}/schedstat"))?;
             let on_cpu = text.split_ascii_whitespace().next();
             sum += on_cpu.context("an empty schedstat")?.parse::<u64>()?;

@@ -41,6 +41,9 @@ pub struct Options {
     /// Seconds of the measured part.
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
+    /// Counts only the CPU time of threads whose names begin so.
+    #[arg(long, default_value = "")]
+    threads: String,
     /// Measures connections instead: each sends one message, closes and is followed by another.
     #[arg(long, conflicts_with = "idle")]
     connect: bool,

@@ -80,9 +80,11 @@ impl<'options> Run<'options> {
             self.advance_client(number, next)?;
         }
         self.run(Duration::from_secs_f64(warm_up), next)?;
-        let (start, before) = (Instant::now(), meter::cpu_nanoseconds(self.pid)?);
+        let threads = &self.options.threads;
+        let (start, before) = (Instant::now(), meter::cpu_nanoseconds(self.pid, threads)?);
         let count = self.run(Duration::from_secs_f64(seconds), next)?;
-        let (elapsed, after) = (start.elapsed().as_secs_f64(), meter::cpu_nanoseconds(self.pid)?);
+        let elapsed = start.elapsed().as_secs_f64();
+        let after = meter::cpu_nanoseconds(self.pid, &self.options.threads)?;
         ensure!(count > 0, "no message came back");
         Ok(format!(
             r#"{{"cpu_ns_per_{unit}":{:.1},"{unit}s_per_second":{:.1}}}"#,
