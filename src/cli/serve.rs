@@ -24,8 +24,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+/// How long the end waits for the recordings: a disk may hang.
+const CLOSING: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -165,22 +170,32 @@ async fn serve(
     let serving = until_stopped(|order| {
         // Not before all signals are heard: unheard, one would end the process.
         tell_all(&server);
-        server.run(async {
+        let running = server.run(async {
             order.await;
             notify::stopping();
-        })
+        });
+        async {
+            let result = running.await;
+            if let Some(recorder) = recorder
+                && !in_time(CLOSING, move || recorder.close()).await
+            {
+                tracing::error!("recordings not written to their end");
+            }
+            result
+        }
     });
-    let result = tokio::select! {
+    tokio::select! {
         // In this order: systemd is to hear first that we are ready.
         biased;
         result = serving => result,
         never = obeying => match never {},
         never = notify::stay_alive() => match never {},
-    };
-    if let Some(recorder) = recorder {
-        spawn_blocking(move || recorder.close()).await?;
     }
-    result
+}
+
+/// Does what may hang, on a thread; whether that has ended within `limit`.
+async fn in_time(limit: Duration, work: impl FnOnce() + Send + 'static) -> bool {
+    matches!(timeout(limit, spawn_blocking(work)).await, Ok(Ok(())))
 }
 
 /// Lets everybody know that the server is there.
@@ -216,5 +231,25 @@ fn raise_file_limit() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    /// What hangs is not waited for, neither by us nor by the end of the runtime.
+    #[test]
+    fn a_disk_that_hangs_does_not_hold_the_end_up() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let (free, hung) = channel::<()>();
+        let closing = in_time(Duration::from_millis(1), move || {
+            hung.recv().ok();
+        });
+        assert!(!runtime.block_on(closing));
+        assert!(runtime.block_on(in_time(Duration::MAX, || {})));
+        runtime.shutdown_background();
+        drop(free);
     }
 }

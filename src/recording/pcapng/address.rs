@@ -33,19 +33,35 @@ const OTHER_PORTS: u16 = 64;
 /// a chance of one half.
 const OTHERS: u64 = 1 << 16;
 
-/// How many marks there are, which take 8 MiB at most.
+/// How many marks there are where one file is written: 8 MiB.
 const MARKS: u64 = 1 << 26;
 
+/// How many there are in each of many files that are written at once: 512 KiB. A recording of 256 MiB
+/// has not as many connections.
+const FEW: u64 = 1 << 22;
+
 /// Which connections there were. Two may share a mark: then one gets another address without need.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Taken {
-    /// [`MARKS`] bits, once there is one.
+    /// As many bits as there are to be, once there is one.
     marks: Vec<u64>,
+    /// How many there are to be.
+    size: u64,
     /// How many connections there were.
     count: u64,
 }
 
 impl Taken {
+    /// For a file that may have tens of millions of connections.
+    pub(super) const fn many() -> Self {
+        Self { marks: Vec::new(), size: MARKS, count: 0 }
+    }
+
+    /// For one of many files that are written at once.
+    pub(super) const fn few() -> Self {
+        Self { marks: Vec::new(), size: FEW, count: 0 }
+    }
+
     /// The ends of a new connection.
     pub(super) fn ends(&mut self, leg: Leg, open: &Open) -> Ends {
         self.count += 1;
@@ -82,11 +98,11 @@ impl Taken {
     fn take(&mut self, ends: &Ends) -> bool {
         if self.marks.is_empty() {
             // Pages that nothing was written to take no memory.
-            self.marks = vec![0; usize::try_from(MARKS / 64).unwrap_or_default()];
+            self.marks = vec![0; usize::try_from(self.size / 64).unwrap_or_default()];
         }
         let mut hasher = DefaultHasher::new();
         ends.hash(&mut hasher);
-        let mark = hasher.finish() % MARKS;
+        let mark = hasher.finish() % self.size;
         let bit = 1 << (mark % 64);
         let place = usize::try_from(mark / 64).ok().and_then(|place| self.marks.get_mut(place));
         place.is_some_and(|word| {
@@ -169,17 +185,18 @@ mod tests {
             ("1.2.3.4:0", "1.2.3.4", ("192.0.2.2:49152", "1.2.3.4:80")),
         ] {
             let due = (due.0.parse().unwrap(), due.1.parse().unwrap());
-            assert_eq!(ends(&mut Taken::default(), client, server), due, "{client} {server}");
+            assert_eq!(ends(&mut Taken::many(), client, server), due, "{client} {server}");
         }
     }
 
     #[test]
     fn no_two_are_the_same() {
-        let mut taken = Taken::default();
-        let mut seen = HashSet::new();
-        for _ in 0..40_000 {
-            for client in ["10.0.0.7:65530", "", "[::1]:65535"] {
-                assert!(seen.insert(ends(&mut taken, client, "10.0.0.1:80")));
+        for mut taken in [Taken::many(), Taken::few()] {
+            let mut seen = HashSet::new();
+            for _ in 0..40_000 {
+                for client in ["10.0.0.7:65530", "", "[::1]:65535"] {
+                    assert!(seen.insert(ends(&mut taken, client, "10.0.0.1:80")));
+                }
             }
         }
     }

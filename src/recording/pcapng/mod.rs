@@ -58,16 +58,17 @@ pub struct Writer<W> {
 impl<W: Write> Writer<W> {
     /// Writes to `out`, sessions of clients only.
     pub fn new(out: W) -> Self {
-        Self::with_legs(out, &[Leg::Client])
+        Self::with_legs(out, &[Leg::Client], Taken::many())
     }
 
-    /// Writes to `out`, sessions of both legs.
+    /// Writes to `out`, sessions of both legs. It takes less memory, for many are written at once:
+    /// with more than some million connections addresses are made up that need not be.
     pub fn of_both_legs(out: W) -> Self {
-        Self::with_legs(out, &[Leg::Client, Leg::Backend])
+        Self::with_legs(out, &[Leg::Client, Leg::Backend], Taken::few())
     }
 
-    fn with_legs(out: W, legs: &'static [Leg]) -> Self {
-        let (taken, open) = (Taken::default(), HashMap::new());
+    fn with_legs(out: W, legs: &'static [Leg], taken: Taken) -> Self {
+        let open = HashMap::new();
         Self { packets: Packets::new(out), legs, leg: Leg::Client, taken, open }
     }
 

@@ -2,7 +2,8 @@
 //! behind a lock that is held for the copy only, so that they stand in the order of their times; the
 //! recorder takes the whole buffer.
 //!
-//! Nobody waits for the recorder: when it is behind, it loses whole connections, and knows of which.
+//! Nobody waits for the recorder: when it is behind, it loses whole connections, and knows of which,
+//! or of new ones how many.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,13 +96,16 @@ struct Pile {
     notes: Vec<u8>,
     /// Connections of which nothing is wanted. Bounded by the connections.
     muted: HashSet<u32>,
+    /// How many connections came that the reader has not heard of.
+    unseen: u64,
 }
 
 impl Inbox {
     pub(super) fn new() -> Self {
+        let pile = Pile { notes: buffer(), ..Pile::default() };
         Self {
             start: Instant::now(),
-            pile: Mutex::default(),
+            pile: Mutex::new(pile),
             reader: OnceLock::new(),
             closed: AtomicBool::new(false),
         }
@@ -129,8 +133,14 @@ impl Inbox {
         }
         let (at, before) = (self.now(), pile.notes.len());
         if before + HEADER + bytes.len() > MOST {
-            // There is always room for these: each stands for a connection that leaves no others.
-            pile.push(Note { id, kind: Kind::Lost, at, bytes: &[] });
+            if kind == Kind::Opened {
+                // The reader may never come back, and connections do not end to come.
+                pile.unseen += 1;
+            } else {
+                // There is always room for these: each stands for a connection of which there were
+                // notes, and that leaves no others.
+                pile.push(Note { id, kind: Kind::Lost, at, bytes: &[] });
+            }
             if kind != Kind::Ended {
                 pile.muted.insert(id);
             }
@@ -169,20 +179,31 @@ impl Inbox {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Reads all that waits, in order, with `buffer` in the place of what is taken.
-    pub(super) fn read(&self, buffer: &mut Vec<u8>, mut each: impl FnMut(Note<'_>)) {
+    /// Reads all that waits, in order, with `buffer` in the place of what is taken. Hands out how many
+    /// connections came of which there are no notes.
+    pub(super) fn read(&self, buffer: &mut Vec<u8>, mut each: impl FnMut(Note<'_>)) -> u64 {
         buffer.clear();
-        std::mem::swap(&mut self.lock().notes, buffer);
+        let mut pile = self.lock();
+        std::mem::swap(&mut pile.notes, buffer);
+        let unseen = std::mem::take(&mut pile.unseen);
+        drop(pile);
         let mut rest = &buffer[..];
         while let Some((note, behind)) = Note::split(rest) {
             each(note);
             rest = behind;
         }
+        unseen
     }
 
     fn lock(&self) -> MutexGuard<'_, Pile> {
         self.pile.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Room for what waits at most: to make more of it, who leaves a note would have to copy all, and the
+/// others wait. What is never written to takes no memory.
+pub(super) fn buffer() -> Vec<u8> {
+    Vec::with_capacity(MOST)
 }
 
 impl Pile {
@@ -248,6 +269,25 @@ mod tests {
         assert_eq!(all(&inbox), []);
         inbox.put(other, Kind::Opened, b"a new one of that number");
         assert_eq!(all(&inbox).len(), 1);
+    }
+
+    /// However many come while the reader is stuck, nothing grows but a number.
+    #[test]
+    fn new_connections_are_counted_where_there_is_no_room() {
+        let inbox = Inbox::new();
+        inbox.put(1, Kind::Said, &vec![0; MOST - HEADER]);
+        let before = inbox.lock().notes.len();
+        for id in 2..1000 {
+            inbox.put(id, Kind::Opened, b"peer");
+            inbox.put(id, Kind::Said, b"lost");
+            inbox.put(id, Kind::Ended, b"");
+        }
+        let pile = inbox.lock();
+        assert_eq!((pile.notes.len(), pile.muted.len()), (before, 0));
+        drop(pile);
+        let mut notes = 0;
+        assert_eq!(inbox.read(&mut buffer(), |_| notes += 1), 998);
+        assert_eq!((notes, inbox.read(&mut buffer(), |_| notes += 1)), (1, 0));
     }
 
     #[test]

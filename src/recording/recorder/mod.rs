@@ -8,6 +8,7 @@ mod clerk;
 mod files;
 mod inbox;
 mod packets;
+mod single;
 mod spool;
 
 use crate::config::operation::Record;
@@ -45,7 +46,7 @@ impl Recorder {
         telemetry: Arc<Telemetry>,
     ) -> anyhow::Result<Option<Self>> {
         let Some(folder) = &settings.folder else { return Ok(None) };
-        let files = Files::open(folder, settings)
+        let files = Files::open(folder, settings, Arc::clone(&telemetry))
             .with_context(|| format!("cannot record to {}", folder.display()))?;
         let inbox = Arc::new(Inbox::new());
         let clerk = Clerk::new(Arc::clone(&inbox), files, settings.paths.clone(), telemetry);
@@ -69,33 +70,45 @@ impl Recorder {
     }
 }
 
+impl Recorder {
+    /// Leaves a note of a connection, if it is of the share that is recorded; the others do not wait
+    /// for each other here.
+    fn put(&self, id: ConnectionId, kind: Kind, bytes: &[u8]) {
+        if self.wants(id) {
+            self.inbox.put(id.0, kind, bytes);
+        }
+    }
+
+    const fn wants(&self, id: ConnectionId) -> bool {
+        scattered(id) % 100 < self.percent
+    }
+}
+
 impl Watcher for Recorder {
     fn opened(&self, id: ConnectionId, peer: Peer) {
-        if scattered(id) % 100 < self.percent {
+        if self.wants(id) {
             self.inbox.put(id.0, Kind::Opened, peer.to_string().as_bytes());
-        } else {
-            self.inbox.mute(id.0);
         }
     }
 
     fn speaks(&self, id: ConnectionId, side: Side, _: Dialect) {
         if side == Side::Backend && self.both_legs {
-            self.inbox.put(id.0, Kind::Dialled, &[]);
+            self.put(id, Kind::Dialled, &[]);
         }
     }
 
     fn read(&self, id: ConnectionId, side: Side, bytes: &[u8]) {
         match side {
-            Side::Client => self.inbox.put(id.0, Kind::Said, bytes),
-            Side::Backend if self.both_legs => self.inbox.put(id.0, Kind::Answered, bytes),
+            Side::Client => self.put(id, Kind::Said, bytes),
+            Side::Backend if self.both_legs => self.put(id, Kind::Answered, bytes),
             Side::Backend => {}
         }
     }
 
     fn written(&self, id: ConnectionId, side: Side, bytes: &[u8]) {
         match side {
-            Side::Client => self.inbox.put(id.0, Kind::Told, bytes),
-            Side::Backend if self.both_legs => self.inbox.put(id.0, Kind::Asked, bytes),
+            Side::Client => self.put(id, Kind::Told, bytes),
+            Side::Backend if self.both_legs => self.put(id, Kind::Asked, bytes),
             Side::Backend => {}
         }
     }
@@ -109,12 +122,12 @@ impl Watcher for Recorder {
                 (Some(Side::Backend), _) => Kind::Dismissed,
                 (None, _) => Kind::Stopped,
             };
-            self.inbox.put(id.0, kind, &[]);
+            self.put(id, kind, &[]);
         }
     }
 
     fn ended(&self, id: ConnectionId) {
-        self.inbox.put(id.0, Kind::Ended, &[]);
+        self.put(id, Kind::Ended, &[]);
     }
 }
 

@@ -6,8 +6,8 @@ use super::super::redact::{Key, Redact, Stand};
 use super::spool::Spool;
 use crate::config::operation::Record;
 use crate::transcript::event::{Event, Header};
+use std::fs::File;
 use std::io;
-use std::path::Path;
 
 #[derive(Debug)]
 pub(super) struct Packets {
@@ -18,11 +18,11 @@ pub(super) struct Packets {
 }
 
 impl Packets {
-    pub(super) fn create(path: &Path, settings: &Record, key: &Key) -> io::Result<Self> {
-        let spool = Spool::create(path)?;
+    pub(super) fn new(file: File, settings: &Record, key: &Key) -> Self {
+        let spool = Spool::new(file);
         let writer = Writer::of_both_legs(spool.clone());
         let stand = (!settings.secrets).then(|| Stand::Pseudonym(key.clone()));
-        Ok(Self { writer, spool, stand })
+        Self { writer, spool, stand }
     }
 
     pub(super) fn begin(&mut self, header: &Header) -> io::Result<()> {

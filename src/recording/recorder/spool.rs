@@ -9,6 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How much is written at once, in bytes.
 const PIECE: usize = 256 << 10;
 
+/// Makes a file at a path.
+pub(super) type Create = fn(&Path) -> io::Result<File>;
+
+/// Makes the file, which must not be there yet. What people say is for its owner only.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
 /// One end of it.
 #[derive(Debug, Clone)]
 pub(super) struct Spool(Arc<Mutex<Inner>>);
@@ -20,11 +28,9 @@ struct Inner {
 }
 
 impl Spool {
-    /// Makes the file, which must not be there yet. What people say is for its owner only.
-    pub(super) fn create(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    pub(super) fn new(file: File) -> Self {
         let file = BufWriter::with_capacity(PIECE, file);
-        Ok(Self(Arc::new(Mutex::new(Inner { file, written: 0 }))))
+        Self(Arc::new(Mutex::new(Inner { file, written: 0 })))
     }
 
     /// How many bytes were written.
@@ -35,6 +41,13 @@ impl Spool {
     /// Hands all to the system.
     pub(super) fn flush(&self) -> io::Result<()> {
         self.lock().file.flush()
+    }
+
+    /// From now on the disk is full.
+    #[cfg(test)]
+    pub(super) fn fill(&self) {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        self.lock().file = BufWriter::with_capacity(PIECE, full);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

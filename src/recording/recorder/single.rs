@@ -1,0 +1,150 @@
+//! One recording of the recorder: its file of lines, and that of packets where there is one.
+
+use super::super::Sink;
+use super::super::lines::Writer;
+use super::super::pcapng::Leg;
+use super::super::redact::{Key, Redact, Stand};
+use super::packets::Packets;
+use super::spool::{Create, Spool};
+use crate::config::operation::Record;
+use crate::telemetry::Telemetry;
+use crate::transcript::account::Account;
+use crate::transcript::event::{Event, Header};
+use std::fmt;
+use std::fs::remove_file;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The ending of the files of lines.
+pub(super) const ENDING: &str = "wsrec";
+
+/// The ending of those that hold the same as packets.
+const PACKETS: &str = "pcapng";
+
+pub(super) struct Recording {
+    path: PathBuf,
+    sink: Box<dyn Sink + Send>,
+    /// What the sink writes to.
+    spool: Spool,
+    /// The same as packets, and the backend leg.
+    packets: Option<Packets>,
+    /// When it began, in nanoseconds since the recorder did.
+    since: u64,
+    /// How many bytes its head has, and how many the system has.
+    head: u64,
+    flushed: u64,
+    /// How many sessions are in progress here.
+    pub(super) sessions: usize,
+    /// How many have ended, and are not counted yet.
+    pub(super) whole: u64,
+}
+
+impl Recording {
+    pub(super) fn create(
+        path: &Path,
+        settings: &Record,
+        key: &Key,
+        since: u64,
+        create: Create,
+    ) -> io::Result<Self> {
+        let spool = Spool::new(create(path)?);
+        let lines = Writer::new(spool.clone());
+        let sink: Box<dyn Sink + Send> = if settings.secrets {
+            Box::new(lines)
+        } else {
+            Box::new(Redact::new(Stand::Pseudonym(key.clone()), lines))
+        };
+        let packets = match settings.pcapng {
+            true => {
+                let file = create(&path.with_extension(PACKETS));
+                // Without the other, this one is not to be left either.
+                let file = file.inspect_err(|_| drop(remove_file(path)))?;
+                Some(Packets::new(file, settings, key))
+            }
+            false => None,
+        };
+        let path = path.to_owned();
+        Ok(Self { path, sink, spool, packets, since, head: 0, flushed: 0, sessions: 0, whole: 0 })
+    }
+
+    /// Writes the head, and hands it to the system: whether there is room for it is to be known.
+    pub(super) fn begin(&mut self, header: &Header) -> io::Result<()> {
+        self.sink.begin(header)?;
+        self.packets.as_mut().map_or(Ok(()), |packets| packets.begin(header))?;
+        self.head = self.spool.written();
+        self.flush()
+    }
+
+    pub(super) fn take(&mut self, leg: Leg, event: &Event) -> io::Result<()> {
+        if leg == Leg::Client {
+            self.sink.take(event)?;
+        }
+        self.packets.as_mut().map_or(Ok(()), |packets| packets.take(leg, event))
+    }
+
+    /// Hands all to the system.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.spool.flush()?;
+        self.packets.as_ref().map_or(Ok(()), Packets::flush)?;
+        self.flushed = self.spool.written();
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        self.sink.end(&Account::default())?;
+        self.flush()
+    }
+
+    /// Counts the sessions that have ended, now that it is known whether they could be written.
+    pub(super) fn count(&mut self, written: bool, telemetry: &Telemetry) {
+        for _ in 0..std::mem::take(&mut self.whole) {
+            telemetry.recorded(written);
+        }
+    }
+
+    /// Removes its files.
+    pub(super) fn discard(self) {
+        if let Err(error) = remove(&self.path) {
+            let path = self.path.display();
+            tracing::warn!(%path, %error, "cannot remove a recording without sessions");
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn is_full(&self, settings: &Record, now: u64) -> bool {
+        let age = Duration::from_nanos(now.saturating_sub(self.since));
+        let packets = self.packets.as_ref().map_or(0, Packets::written);
+        let written = self.spool.written().max(packets);
+        age >= settings.max_age.0 || written >= settings.max_file.0
+    }
+
+    /// Whether the system has more of it than its head.
+    pub(super) const fn holds_sessions(&self) -> bool {
+        self.flushed > self.head
+    }
+
+    /// From now on the disk is full.
+    #[cfg(test)]
+    pub(super) fn fill(&self) {
+        self.spool.fill();
+    }
+}
+
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording").field("sessions", &self.sessions).finish_non_exhaustive()
+    }
+}
+
+/// Removes the files of a recording, that of packets first: it is found by the other.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    let packets = path.with_extension(PACKETS);
+    if packets.try_exists().unwrap_or(false) {
+        remove_file(&packets)?;
+    }
+    remove_file(path)
+}
