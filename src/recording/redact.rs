@@ -1,5 +1,5 @@
-//! Takes secrets out of what is recorded, exported or shown: the values of cookies, of passwords in
-//! fields, and of parameters of a query that are named like a secret.
+//! Takes secrets out of what is recorded, exported or shown: the values of cookies, of fields and
+//! parameters that are named like a secret, subprotocols that hold one, and users of URLs.
 
 use super::Sink;
 use crate::transcript::account::Account;
@@ -9,7 +9,11 @@ use sha2::Sha256;
 use std::io;
 
 /// The words in the name of a parameter that make its value a secret.
-const SECRET: [&str; 6] = ["token", "key", "secret", "sig", "signature", "auth"];
+const SECRET: [&str; 10] =
+    ["token", "key", "secret", "sig", "signature", "auth", "authorization", "bearer", "jwt", "pwd"];
+
+/// How many characters a subprotocol may have; a longer one holds a token rather than a name.
+const LONGEST_SUBPROTOCOL: usize = 40;
 
 /// How passwords are sent, which is no secret. Any other first word may be the password itself.
 const SCHEMES: [&str; 5] = ["Basic", "Bearer", "Digest", "Negotiate", "NTLM"];
@@ -114,7 +118,9 @@ impl Stand {
             let end = value.find(';').unwrap_or(value.len());
             let (cookie, attributes) = value.split_at(end);
             self.cookie(cookie) + attributes
-        } else if is("Authorization") || is("Proxy-Authorization") {
+        } else if is("Sec-WebSocket-Protocol") || is("WebSocket-Protocol") {
+            self.subprotocols(value)
+        } else if is_secret(name) && !name.to_ascii_lowercase().starts_with("sec-websocket-") {
             match value.trim().split_once(' ') {
                 Some((scheme, secret))
                     if SCHEMES.iter().any(|s| scheme.eq_ignore_ascii_case(s)) =>
@@ -139,27 +145,70 @@ impl Stand {
         }
     }
 
-    fn url(&self, url: &str) -> String {
-        let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
-        let mut shown = format!("{path}?");
-        for part in query.split_inclusive(['&', ';']) {
-            let (pair, separator) = match part.strip_suffix(['&', ';']) {
-                Some(pair) => (pair, part.get(pair.len()..).unwrap_or_default()),
-                None => (part, ""),
-            };
-            match pair.split_once('=') {
-                Some((name, value)) if is_secret(name) => {
-                    shown.extend([name, "=", &self.secret(value), separator]);
-                }
-                _ => shown.push_str(part),
+    /// Browsers can send a token in no other field, and so it is sent in this one.
+    fn subprotocols(&self, value: &str) -> String {
+        let mut follows_name = false;
+        let shown = value.split(',').map(|element| {
+            let name = element.trim();
+            if name.is_empty() {
+                return element.to_owned();
             }
+            let last = name.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+            let is_name = is_secret(last);
+            let hides = follows_name
+                || name.chars().count() > LONGEST_SUBPROTOCOL
+                || !is_name && is_secret(name);
+            follows_name = is_name;
+            match hides {
+                true => element.replace(name, &self.secret(name)),
+                false => element.to_owned(),
+            }
+        });
+        shown.collect::<Vec<_>>().join(",")
+    }
+
+    fn url(&self, url: &str) -> String {
+        let (path, rest) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
+        let mut shown = self.user(path);
+        // A fragment may have parameters as a query has, and a query may hold another URL.
+        for part in rest.split_inclusive(['&', ';', '#']) {
+            let pair = part.strip_suffix(['&', ';', '#']).unwrap_or(part);
+            let mut left = pair;
+            while let Some((name, value)) = left.split_once('=') {
+                if is_secret(name) {
+                    shown.extend([name, "=", &self.secret(value)]);
+                    left = "";
+                } else {
+                    let end = value.find('?').unwrap_or(value.len());
+                    let (value, inner) = value.split_at(end);
+                    shown.extend([name, "=", value]);
+                    left = inner;
+                    if inner.is_empty() {
+                        break;
+                    }
+                }
+            }
+            shown.extend([left, part.get(pair.len()..).unwrap_or_default()]);
         }
         shown
+    }
+
+    /// The begin of a URL without its user, who may be a password (RFC 3986 section 3.2.1).
+    fn user(&self, url: &str) -> String {
+        let Some((scheme, rest)) = url.split_once("//") else { return url.to_owned() };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        match authority.rsplit_once('@') {
+            Some((user, host)) if scheme.is_empty() || scheme.ends_with(':') => {
+                format!("{scheme}//{}@{host}{path}", self.secret(user))
+            }
+            _ => url.to_owned(),
+        }
     }
 
     fn secret(&self, secret: &str) -> String {
         match self {
             Self::Dots => "•••".to_owned(),
+            Self::Pseudonym(_) if is_pseudonym(secret) => secret.to_owned(),
             Self::Pseudonym(key) => key.pseudonym(secret.as_bytes()),
         }
     }
@@ -178,8 +227,16 @@ fn is_secret(name: &str) -> bool {
         }
     }
     let lower = name.to_ascii_lowercase();
-    words.split(' ').chain([&*lower]).any(|word| word.starts_with("pass") || SECRET.contains(&word))
+    // Of `API_KEY` the words are those without its capitals.
+    let plain = lower.split(|c: char| !c.is_alphanumeric());
+    words.split(' ').chain(plain).any(|word| word.starts_with("pass") || SECRET.contains(&word))
         || ["token", "key", "secret"].iter().any(|end| lower.ends_with(end))
+}
+
+/// Whether it is what stands in the place of a secret already.
+fn is_pseudonym(text: &str) -> bool {
+    let inside = text.strip_prefix("‹r:").and_then(|text| text.strip_suffix('›'));
+    inside.is_some_and(|hex| hex.len() == 8 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// A name without its percent-encoding, behind which nothing may hide.
@@ -227,6 +284,12 @@ mod tests {
             "auth",
             "%74oken",
             "client.secret",
+            "USER_PASSWORD",
+            "DB_PASS",
+            "API_KEY_ID",
+            "X-AMZ-SIGNATURE",
+            "pwd",
+            "id_jwt",
         ] {
             assert!(is_secret(name), "{name}");
         }
@@ -239,6 +302,43 @@ mod tests {
     fn only_secrets_of_a_url() {
         let stand = Stand::Dots;
         assert_eq!(stand.url("/a?b=c;token=1&key&sig=a=b&d"), "/a?b=c;token=•••&key&sig=•••&d");
-        assert_eq!(stand.url("/token=1"), "/token=1");
+        for (url, due) in [
+            ("/token=1", "/token=1"),
+            ("/cb#access_token=abc&a=b", "/cb#access_token=•••&a=b"),
+            ("/cb?x=1#access_token=abc", "/cb?x=1#access_token=•••"),
+            ("/cb?to=http://h/?token=abc&x", "/cb?to=http://h/?token=•••&x"),
+            ("/a?b=c?", "/a?b=c?"),
+            ("/a?token=b?c=d", "/a?token=•••"),
+            ("https://user:pw@host/a@b", "https://•••@host/a@b"),
+            ("//user@host?a", "//•••@host?a"),
+            ("/a@b", "/a@b"),
+        ] {
+            assert_eq!(stand.url(url), due);
+        }
+    }
+
+    #[test]
+    fn only_secrets_of_fields() {
+        let long = format!("a.{}", "b".repeat(40));
+        for (name, value, due) in [
+            ("X-Api-Key", "abc", "•••"),
+            ("X-Auth-Token", "Bearer abc", "Bearer •••"),
+            ("X-Amz-Security-Token", "abc", "•••"),
+            ("Sec-WebSocket-Key", "abc", "abc"),
+            ("Sec-WebSocket-Protocol", "chat, superchat", "chat, superchat"),
+            ("sec-websocket-protocol", "access_token, abc,chat", "access_token, •••,chat"),
+            ("Sec-WebSocket-Protocol", "jwt, ,abc", "jwt, ,•••"),
+            ("WebSocket-Protocol", "chat,bearer.abc", "chat,•••"),
+            ("Sec-WebSocket-Protocol", &*long, "•••"),
+        ] {
+            assert_eq!(Stand::Dots.field(name, value), due, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pseudonym_stays() {
+        let stand = Stand::Pseudonym(Key::random());
+        assert_eq!(stand.secret("‹r:0123abcd›"), "‹r:0123abcd›");
+        assert_ne!(stand.secret("‹r:0123abc›"), "‹r:0123abc›");
     }
 }

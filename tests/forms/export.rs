@@ -210,6 +210,7 @@ fn how_it_ends() {
         (&["old.wsrec", "-o", "new.har", "--session", "one"], 2, "invalid value"),
         (&[golden, "-o", "old.wsrec"], 1, "old.wsrec is there already; --force replaces it"),
         (&[golden, "-o", "folder.har", "--force"], 1, "not a file that can be replaced"),
+        (&[golden, "-o", "link.wsrec", "--force"], 1, "not a file that can be replaced"),
         (&[golden, "-o", "none/new.har"], 1, "cannot create none/.new.har"),
         (&[golden, "-o", "new.har", "--session", "3"], 3, "there is no session 3, there are 2"),
         (&["text.txt", "-o", "new.har"], 3, "it begins with \"some text\""),
@@ -228,6 +229,23 @@ fn how_it_ends() {
     assert!(run.path("b.har").exists());
     run.exported(&["-", "-o", "old.wsrec", "--force", "--show-secrets"]);
     assert_eq!(fs::read_to_string(run.path("old.wsrec")).unwrap(), GOLDEN);
+}
+
+#[test]
+fn standard_input_is_not_overwritten() {
+    let run = Run::new();
+    fs::write(run.path("a.wsrec"), GOLDEN).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_hybridge"))
+        .args(["export", "-", "-o", "a.wsrec", "--force"])
+        .current_dir(&run.folder)
+        .stdin(File::open(run.path("a.wsrec")).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(fs::read_to_string(run.path("a.wsrec")).unwrap(), GOLDEN);
+    let long = "n".repeat(250) + ".har";
+    run.exported(&["-", "-o", &long]);
+    assert_eq!(run.names(), ["a.wsrec", &*long]);
 }
 
 /// Who reads has seen enough; a disk that is full is no fault of what is read.

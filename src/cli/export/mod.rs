@@ -25,7 +25,7 @@ use std::process::ExitCode;
                   when something was damaged. Behind any but 0 and 5 there is no OUT."
 )]
 pub(super) struct Args {
-    /// A HAR file or a recording (.wsrec), packed by gzip or zstd or not; `-` is standard input. The
+    /// A capture, a HAR file or a recording (.wsrec), packed by gzip or zstd or not; `-` is standard input. The
     /// form is found by content.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
@@ -42,7 +42,7 @@ pub(super) struct Args {
     #[arg(long = "session", value_name = "NUMBER")]
     sessions: Vec<u64>,
 
-    /// Replace what this finds in text messages by a pseudonym: a JSON pointer (/password,
+    /// Replace what this finds in messages and other texts by a pseudonym: a JSON pointer (/password,
     /// /users/*/name) or re:REGEX; may be given several times.
     #[arg(long = "redact", value_name = "RULE")]
     rules: Vec<Rule>,
@@ -92,11 +92,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn export(args: &Args, form: Form) -> anyhow::Result<ExitCode> {
     let mut output = Output::create(&args.output, args.force)?;
     let key = Key::random();
-    let mut rules = Rules::new(key.clone(), args.rules.clone(), form.writer(&mut output));
-    let passed = match args.show_secrets {
-        true => pass(args, &mut rules)?,
-        false => pass(args, &mut Redact::new(Stand::Pseudonym(key), &mut rules))?,
-    };
+    let mut sink = form.writer(&mut output);
+    if !args.show_secrets {
+        sink = Box::new(Redact::new(Stand::Pseudonym(key.clone()), sink));
+    }
+    // The rules come first: what they name is what was said, not what stands in its place.
+    let mut rules = Rules::new(key, args.rules.clone(), sink);
+    let passed = pass(args, &mut rules)?;
     let damaged = match passed {
         Ok(damaged) => damaged,
         Err(fault) => {
@@ -152,7 +154,8 @@ impl Form {
     fn of(args: &Args) -> Result<Self, String> {
         let Args { file, output, .. } = args;
         let is_standard = |path: &Path| path.as_os_str() == "-";
-        if !is_standard(file) && !is_standard(output) && is_same_file(file, output) {
+        let input = if is_standard(file) { Path::new("/dev/stdin") } else { file };
+        if !is_standard(output) && is_same_file(input, output) {
             return Err("OUT is FILE, which is not overwritten".to_owned());
         }
         let ending = output.extension().and_then(|ending| ending.to_str()).unwrap_or_default();

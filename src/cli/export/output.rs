@@ -31,7 +31,9 @@ impl Output {
         }
         refuse_existing(to, force)?;
         let Some(name) = to.file_name() else { bail!("{} is no name of a file", to.display()) };
-        let name = format!(".{}.{}.part", name.to_string_lossy(), std::process::id());
+        // A name may have 255 bytes, and 50 characters take 200 at most.
+        let name: String = name.to_string_lossy().chars().take(50).collect();
+        let name = format!(".{name}.{}.part", std::process::id());
         let path = to.with_file_name(name);
         // What people have said is for its owner only.
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
@@ -92,7 +94,8 @@ fn refuse_existing(path: &Path, force: bool) -> anyhow::Result<()> {
     let shown = path.display();
     match path.symlink_metadata() {
         Ok(_) if !force => bail!("{shown} is there already; --force replaces it"),
-        Ok(file) if !file.is_file() && !file.is_symlink() => {
+        // Neither is a link such as /dev/stdout.
+        Ok(file) if !file.is_file() => {
             bail!("{shown} is not a file that can be replaced")
         }
         _ => Ok(()),

@@ -145,8 +145,9 @@ fn write_fields<'f>(fields: impl Iterator<Item = &'f (String, String)>, out: &mu
             .chars()
             .map(|c| if c.is_ascii() && is_token(c.to_string().as_bytes()) { c } else { '_' })
             .collect();
-        let value =
-            value.chars().map(|c| if matches!(c, '\0'..' ') && c != '\t' { ' ' } else { c });
+        let value = value
+            .chars()
+            .map(|c| if matches!(c, '\0'..' ' | '\x7f') && c != '\t' { ' ' } else { c });
         let name = if name.is_empty() { "_" } else { &name };
         write_field(name, &latin1(value), out);
     }
