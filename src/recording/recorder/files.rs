@@ -83,7 +83,7 @@ impl Files {
             return None;
         }
         let mut last = self.open.last_entry()?;
-        last.get_mut().sessions += 1;
+        last.get_mut().enter();
         Some(Slot(*last.key()))
     }
 
@@ -101,13 +101,13 @@ impl Files {
         let Some(recording) = self.open.get_mut(&slot.0) else {
             return self.telemetry.recorded(false);
         };
-        recording.sessions -= 1;
+        let rest = recording.leave();
         if whole {
             recording.whole += 1;
         } else {
             self.telemetry.recorded(false);
         }
-        if recording.sessions == 0 && !is_last {
+        if rest == 0 && !is_last {
             self.close_one(slot.0);
         }
     }
@@ -182,7 +182,7 @@ impl Files {
             return Err(error).with_context(|| format!("cannot write {}", path.display()));
         }
         let before =
-            self.open.last_key_value().map(|(number, recording)| (*number, recording.sessions));
+            self.open.last_key_value().map(|(number, recording)| (*number, recording.sessions()));
         if let Some((number, 0)) = before {
             self.close_one(number);
         }
@@ -352,8 +352,9 @@ pub(super) mod tests {
         assert_eq!(numbers(&folder), [1, 1, 2, 2]);
         // One without sessions is not kept.
         files.open.last_entry().unwrap().get().fill();
+        assert!(session(&mut files, 5, RETRY));
         files.flush(RETRY);
         assert_eq!(numbers(&folder), [1, 1]);
-        assert_eq!(counted(&files.telemetry), (1, 2));
+        assert_eq!(counted(&files.telemetry), (1, 3));
     }
 }

@@ -34,8 +34,9 @@ pub(super) struct Recording {
     /// How many bytes its head has, and how many the system has.
     head: u64,
     flushed: u64,
-    /// How many sessions are in progress here.
-    pub(super) sessions: usize,
+    /// Whether it has had a session, and how many are in progress here.
+    is_used: bool,
+    sessions: usize,
     /// How many have ended, and are not counted yet.
     pub(super) whole: u64,
 }
@@ -65,7 +66,18 @@ impl Recording {
             false => None,
         };
         let path = path.to_owned();
-        Ok(Self { path, sink, spool, packets, since, head: 0, flushed: 0, sessions: 0, whole: 0 })
+        Ok(Self {
+            path,
+            sink,
+            spool,
+            packets,
+            since,
+            head: 0,
+            flushed: 0,
+            is_used: false,
+            sessions: 0,
+            whole: 0,
+        })
     }
 
     /// Writes the head, and hands it to the system: whether there is room for it is to be known.
@@ -115,11 +127,29 @@ impl Recording {
         &self.path
     }
 
+    /// A session begins here.
+    pub(super) const fn enter(&mut self) {
+        self.is_used = true;
+        self.sessions += 1;
+    }
+
+    /// A session has ended here; returns how many are in progress.
+    pub(super) const fn leave(&mut self) -> usize {
+        self.sessions -= 1;
+        self.sessions
+    }
+
+    /// How many sessions are in progress here.
+    pub(super) const fn sessions(&self) -> usize {
+        self.sessions
+    }
+
+    /// Whether new sessions are to go to another, which they do not before there was one.
     pub(super) fn is_full(&self, settings: &Record, now: u64) -> bool {
         let age = Duration::from_nanos(now.saturating_sub(self.since));
         let packets = self.packets.as_ref().map_or(0, Packets::written);
         let written = self.spool.written().max(packets);
-        age >= settings.max_age.0 || written >= settings.max_file.0
+        self.is_used && (age >= settings.max_age.0 || written >= settings.max_file.0)
     }
 
     /// Whether the system has more of it than its head.
