@@ -59,29 +59,17 @@ fn is_whole(session: &Session, heard: &Heard<'_>) -> bool {
 }
 
 fn tells_of_loss(account: &Account) -> bool {
-    let Account {
-        truncated_packets,
-        stray_segments,
-        lost_fragments,
-        gap_bytes,
-        mid_stream_flows,
-        cut_flows,
-        one_way_flows,
-        forgotten_flows,
-        damage,
-        ..
-    } = account;
     let counts = [
-        truncated_packets,
-        stray_segments,
-        lost_fragments,
-        gap_bytes,
-        mid_stream_flows,
-        cut_flows,
-        one_way_flows,
-        forgotten_flows,
+        account.truncated_packets,
+        account.stray_segments,
+        account.lost_fragments,
+        account.gap_bytes,
+        account.mid_stream_flows,
+        account.cut_flows,
+        account.one_way_flows,
+        account.forgotten_flows,
     ];
-    damage.is_some() || counts.into_iter().any(|count| *count > 0)
+    account.damage.is_some() || counts.into_iter().any(|count| count > 0)
 }
 
 /// Scripts that end by FIN: behind a reset nothing tells what came before it.

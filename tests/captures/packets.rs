@@ -124,6 +124,16 @@ pub(crate) enum Ip {
 }
 
 impl Ip {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Plain,
+        Self::Unsummed,
+        Self::NoLength,
+        Self::Extended,
+        Self::Fragments,
+        Self::FragmentsReversed,
+        Self::FragmentsTwice,
+    ];
+
     /// The packets from the IP header on; `number` identifies their fragments.
     pub(crate) fn packets(self, packet: &Packet, number: u32) -> Vec<Vec<u8>> {
         let sound = self != Self::Unsummed;

@@ -147,14 +147,7 @@ fn large_messages() {
 
 #[test]
 fn each_way_of_ip() {
-    for ip in [
-        Ip::Unsummed,
-        Ip::NoLength,
-        Ip::Extended,
-        Ip::Fragments,
-        Ip::FragmentsReversed,
-        Ip::FragmentsTwice,
-    ] {
+    for ip in Ip::ALL {
         for variants in [&[][..], &[Variant::Coalesced], &[Variant::Interleaved, Variant::Noise]] {
             let form = Form { ip, ..Form::default() };
             let name = format!("{ip:?}, {variants:?}");

@@ -108,6 +108,14 @@ fn what_is_new_is_passed_over() {
 }
 
 #[test]
+fn a_count_ends_where_it_has_no_room() {
+    let lines: Vec<_> = GOLDEN.lines().collect();
+    let account = format!("{{\"event\":\"account\",\"unknown_events\":{}}}", u64::MAX);
+    let told = reading([lines[0], "{\"event\":\"mood\"}", &account].join("\n").as_bytes()).unwrap();
+    assert_eq!(told.account.unwrap().unknown_events, u64::MAX);
+}
+
+#[test]
 fn damage_has_its_line() {
     let lines: Vec<_> = GOLDEN.lines().collect();
     let begin = format!("{}\n{}\n", lines[0], lines[1]);

@@ -58,7 +58,7 @@ pub fn read(input: impl BufRead, sink: &mut dyn Sink) -> anyhow::Result<Account>
         sink.take(&Event { session, at: sessions.last, packet: None, what })?;
     }
     let mut account = account.unwrap_or_else(|| sessions.account());
-    account.unknown_events += unknown;
+    account.unknown_events = account.unknown_events.saturating_add(unknown);
     account.damage = account.damage.or(damage);
     sink.end(&account)?;
     Ok(account)

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 /// How much is read at once, in bytes.
 const READ: usize = 256 << 10;
 
-/// A window on the input, which grows to what is asked for.
+/// A window on the input, which grows up to what is asked for as that comes.
 #[derive(Debug)]
 pub(super) struct Buffer<R> {
     input: R,
@@ -26,13 +26,14 @@ impl<R: Read> Buffer<R> {
     /// of the input. It waits for no more than that: a capture may be going on.
     pub(super) fn fill(&mut self, wanted: usize) -> io::Result<usize> {
         while self.end - self.start < wanted {
-            if self.bytes.len() - self.start < wanted.max(READ / 2) {
+            if self.start > 0 && self.bytes.len() - self.start < wanted.max(READ / 2) {
                 self.bytes.copy_within(self.start..self.end, 0);
                 self.end -= self.start;
                 self.start = 0;
-                if self.bytes.len() < wanted {
-                    self.bytes.resize(wanted, 0);
-                }
+            }
+            if self.end == self.bytes.len() {
+                // What is announced need not come, so that room is made as it does.
+                self.bytes.resize(wanted.min(2 * self.end), 0);
             }
             match self.input.read(self.bytes.get_mut(self.end..).unwrap_or_default()) {
                 Ok(0) => break,
@@ -58,5 +59,34 @@ impl<R: Read> Buffer<R> {
     /// Where the first of the unused bytes stands in the input.
     pub(super) const fn position(&self) -> u64 {
         self.position
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_no_room_for_what_does_not_come() {
+        let mut buffer = Buffer::new(&[7; 1000][..]);
+        assert_eq!(buffer.fill(16 << 20).unwrap(), 1000);
+        assert_eq!((buffer.data(), buffer.bytes.len()), (&[7; 1000][..], READ));
+    }
+
+    #[test]
+    fn grows_to_what_comes() {
+        let input: Vec<u8> = (0..=u8::MAX).cycle().take(6 * READ).collect();
+        let mut buffer = Buffer::new(&input[..]);
+        let mut used = 0;
+        for wanted in [10, READ, 3 * READ, 100, READ + 1] {
+            assert!(buffer.fill(wanted).unwrap() >= wanted);
+            assert!(input[used..].starts_with(buffer.data()));
+            assert!(buffer.bytes.len() <= 3 * READ);
+            buffer.consume(wanted - 1);
+            used += wanted - 1;
+        }
+        assert_eq!(buffer.fill(input.len()).unwrap(), input.len() - used);
+        assert_eq!(buffer.data(), &input[used..]);
+        assert_eq!(buffer.position(), used as u64);
     }
 }

@@ -65,16 +65,19 @@ impl Read for Pieces<'_> {
 }
 
 impl Told {
-    /// Reads a file; `None` where it is none.
+    /// Reads a file, whole and in pieces; `None` where it is none.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let told = Self::read_pieces(bytes, usize::MAX);
         for every in [1, 7] {
             let again = Self::read_pieces(bytes, every);
             assert_eq!(again, told, "what is told depends on the pieces of {every} bytes");
         }
-        let told = told.ok()?;
-        told.check();
-        Some(told)
+        told.ok()
+    }
+
+    /// Reads a file whole.
+    pub(crate) fn read_whole(bytes: &[u8]) -> Option<Self> {
+        Self::read_pieces(bytes, usize::MAX).ok()
     }
 
     fn read_pieces(bytes: &[u8], every: usize) -> Result<Self, String> {
@@ -82,6 +85,7 @@ impl Told {
         let account = source::read(Pieces(bytes, every), &mut told);
         let account = account.map_err(|error| format!("{error:#}"))?;
         assert_eq!(told.account.as_ref(), Some(&account), "the sink has another account");
+        told.check();
         Ok(told)
     }
 
@@ -102,6 +106,12 @@ impl Told {
     /// Whether all of it was read.
     pub(crate) fn is_whole(&self) -> bool {
         self.account.as_ref().is_some_and(|account| account.damage.is_none())
+    }
+
+    /// The numbers of the sessions, as they open.
+    pub(crate) fn opened(&self) -> impl Iterator<Item = u64> {
+        let opens = self.events.iter().filter(|event| matches!(event.what, What::Open(_)));
+        opens.map(|event| event.session)
     }
 
     /// What is written of it in our own form says the same.
