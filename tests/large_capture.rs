@@ -122,6 +122,19 @@ fn flow(number: u32) -> Flow {
 }
 
 fn segment(flow: Flow, from: Side, seq: u32, flags: u8, data: &[u8]) -> Vec<u8> {
+    packets(Ip::Plain, flow, from, seq, flags, data, 0).remove(0)
+}
+
+/// A segment in packets of this way of IP, the first of this number.
+fn packets(
+    ip: Ip,
+    flow: Flow,
+    from: Side,
+    seq: u32,
+    flags: u8,
+    data: &[u8],
+    number: u32,
+) -> Vec<Vec<u8>> {
     let (ack, window, urgent, options) = (1, 64_240, 0, Vec::new());
     let (connection, is_opening, data) = (0, false, data.to_vec());
     let segment = Segment {
@@ -137,7 +150,7 @@ fn segment(flow: Flow, from: Side, seq: u32, flags: u8, data: &[u8]) -> Vec<u8> 
         data,
         is_opening,
     };
-    Ip::Plain.packets(&Packet::Segment(segment), 0).remove(0)
+    ip.packets(&Packet::Segment(segment), number)
 }
 
 /// What opens a session, up to the sequence numbers 1 and those behind what is said.
@@ -246,8 +259,8 @@ fn gaps_on_many_connections() {
 #[test]
 fn fragments_that_never_become_whole() {
     let packets = (0..MILLION).map(|number| {
-        let data = Packet::Udp(flow(number), vec![0; 100]);
-        Ip::Fragments.packets(&data, number).remove(0)
+        let data = [0; 100];
+        packets(Ip::Fragments, flow(number), Side::Client, 1, ACK, &data, number).remove(0)
     });
     let count = counted(packets);
     assert_eq!(count.account("packets"), u64::from(MILLION), "{count:?}");
