@@ -2,7 +2,7 @@
 """Holds what `hybridge inspect --json` reads in captures against what the peers said in them, and of
 those that Wireshark can read against tshark, message by message.
 
-    tests/interop/inspect.py HYBRIDGE FOLDER...
+    tests/interop/captures.py HYBRIDGE FOLDER...
 
 A FOLDER holds captures; where a JSON file of the same name stands beside one, it is the account of the
 peers that tests/interop/wireshark/main.js writes. Wants tshark.
