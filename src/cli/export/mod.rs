@@ -25,8 +25,8 @@ use std::process::ExitCode;
                   when something was damaged. Behind any but 0 and 5 there is no OUT."
 )]
 pub(super) struct Args {
-    /// A capture, a HAR file or a recording (.wsrec), packed by gzip or zstd or not; `-` is standard input. The
-    /// form is found by content.
+    /// A capture, a HAR file or a recording (.wsrec), packed by gzip or zstd or not; `-` is standard
+    /// input. The form is found by content.
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
 

@@ -68,9 +68,7 @@ impl Recorder {
             tracing::error!("the recorder has died");
         }
     }
-}
 
-impl Recorder {
     /// Leaves a note of a connection, if it is of the share that is recorded; the others do not wait
     /// for each other here.
     fn put(&self, id: ConnectionId, kind: Kind, bytes: &[u8]) {
