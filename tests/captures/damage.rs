@@ -53,7 +53,7 @@ fn is_among(said: &[&Said], due: &[&Said]) -> bool {
     said.iter().all(|said| due.any(|due| due == said))
 }
 
-fn is_whole(session: &Session, heard: &Heard<'_>) -> bool {
+pub(crate) fn is_whole(session: &Session, heard: &Heard<'_>) -> bool {
     let said = |side| heard.said_by(side) == session.said_by(side);
     heard.accept.is_some() && Side::BOTH.into_iter().all(said)
 }
@@ -78,7 +78,7 @@ fn ended(mut scripts: Vec<Script>) -> Vec<Script> {
     scripts
 }
 
-fn places(capture: &Capture, which: impl Fn(&Segment) -> bool) -> Vec<usize> {
+pub(crate) fn places(capture: &Capture, which: impl Fn(&Segment) -> bool) -> Vec<usize> {
     let is = |packet: &Packet| matches!(packet, Packet::Segment(segment) if which(segment));
     (0..capture.packets.len()).filter(|at| is(&capture.packets[*at])).collect()
 }

@@ -20,6 +20,7 @@ mod file;
 mod given;
 mod links;
 mod noise;
+mod odd;
 mod packets;
 mod sound;
 mod told;
