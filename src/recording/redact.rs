@@ -6,6 +6,7 @@ use crate::transcript::account::Account;
 use crate::transcript::event::{Accept, Event, Header, Open, What};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use std::borrow::Cow;
 use std::io;
 
 /// The words in the name of a parameter that make its value a secret.
@@ -81,21 +82,7 @@ impl<S: Sink> Sink for Redact<S> {
     }
 
     fn take(&mut self, event: &Event) -> io::Result<()> {
-        let what = match &event.what {
-            What::Open(open) => What::Open(Open {
-                target: self.stand.url(&open.target),
-                fields: self.stand.fields(&open.fields),
-                client: open.client.clone(),
-                server: open.server.clone(),
-                dialect: open.dialect,
-            }),
-            What::Accept(accept) => What::Accept(Accept {
-                status: accept.status,
-                fields: self.stand.fields(&accept.fields),
-            }),
-            _ => return self.sink.take(event),
-        };
-        self.sink.take(&Event { what, ..*event })
+        self.sink.take(&self.stand.redacted(event))
     }
 
     fn end(&mut self, account: &Account) -> io::Result<()> {
@@ -104,6 +91,24 @@ impl<S: Sink> Sink for Redact<S> {
 }
 
 impl Stand {
+    /// An event without its secrets.
+    pub fn redacted<'e>(&self, event: &'e Event) -> Cow<'e, Event> {
+        let what = match &event.what {
+            What::Open(open) => What::Open(Open {
+                target: self.url(&open.target),
+                fields: self.fields(&open.fields),
+                client: open.client.clone(),
+                server: open.server.clone(),
+                dialect: open.dialect,
+            }),
+            What::Accept(accept) => {
+                What::Accept(Accept { status: accept.status, fields: self.fields(&accept.fields) })
+            }
+            _ => return Cow::Borrowed(event),
+        };
+        Cow::Owned(Event { what, ..*event })
+    }
+
     fn fields(&self, fields: &[(String, String)]) -> Vec<(String, String)> {
         fields.iter().map(|(name, value)| (name.clone(), self.field(name, value))).collect()
     }

@@ -189,6 +189,16 @@ impl<W: Write> Writer<W> {
     }
 
     /// What is written to.
+    pub const fn get_ref(&self) -> &W {
+        &self.out
+    }
+
+    /// What is written to.
+    pub const fn get_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
+    /// What is written to.
     pub fn into_inner(self) -> W {
         self.out
     }

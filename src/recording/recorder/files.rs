@@ -342,8 +342,7 @@ pub(super) mod tests {
         let (folder, mut files) = files(2, 1 << 20);
         assert!(session(&mut files, 1, 0));
         files.flush(0);
-        let recording = files.open.last_entry().unwrap();
-        recording.get().fill();
+        files.open.last_entry().unwrap().get_mut().fill();
         assert!(session(&mut files, 2, 0));
         files.flush(0);
         assert_eq!(counted(&files.telemetry), (1, 1));
@@ -351,7 +350,7 @@ pub(super) mod tests {
         assert!(session(&mut files, 4, RETRY));
         assert_eq!(numbers(&folder), [1, 1, 2, 2]);
         // One without sessions is not kept.
-        files.open.last_entry().unwrap().get().fill();
+        files.open.last_entry().unwrap().get_mut().fill();
         assert!(session(&mut files, 5, RETRY));
         files.flush(RETRY);
         assert_eq!(numbers(&folder), [1, 1]);

@@ -7,7 +7,6 @@
 mod clerk;
 mod files;
 mod inbox;
-mod packets;
 mod single;
 mod spool;
 

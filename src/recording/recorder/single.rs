@@ -1,18 +1,16 @@
 //! One recording of the recorder: its file of lines, and that of packets where there is one.
 
-use super::super::Sink;
-use super::super::lines::Writer;
-use super::super::pcapng::Leg;
-use super::super::redact::{Key, Redact, Stand};
-use super::packets::Packets;
+use super::super::redact::{Key, Stand};
+use super::super::{Sink, lines, pcapng};
 use super::spool::{Create, Spool};
 use crate::config::operation::Record;
 use crate::telemetry::Telemetry;
 use crate::transcript::account::Account;
 use crate::transcript::event::{Event, Header};
-use std::fmt;
+use pcapng::Leg;
+use std::borrow::Cow;
 use std::fs::remove_file;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,20 +20,21 @@ pub(super) const ENDING: &str = "wsrec";
 /// The ending of those that hold the same as packets.
 const PACKETS: &str = "pcapng";
 
+#[derive(Debug)]
 pub(super) struct Recording {
     path: PathBuf,
-    sink: Box<dyn Sink + Send>,
-    /// What the sink writes to.
-    spool: Spool,
+    lines: lines::Writer<Spool>,
     /// The same as packets, and the backend leg.
-    packets: Option<Packets>,
+    packets: Option<pcapng::Writer<Spool>>,
+    /// What stands in the place of secrets, unless they are kept.
+    stand: Option<Stand>,
     /// When it began, in nanoseconds since the recorder did.
     since: u64,
     /// How many bytes its head has, and how many the system has.
     head: u64,
     flushed: u64,
-    /// Whether it has had a session, and how many are in progress here.
-    is_used: bool,
+    /// How many sessions have begun here, and how many are in progress.
+    begun: u64,
     sessions: usize,
     /// How many have ended, and are not counted yet.
     pub(super) whole: u64,
@@ -49,32 +48,25 @@ impl Recording {
         since: u64,
         create: Create,
     ) -> io::Result<Self> {
-        let spool = Spool::new(create(path)?);
-        let lines = Writer::new(spool.clone());
-        let sink: Box<dyn Sink + Send> = if settings.secrets {
-            Box::new(lines)
-        } else {
-            Box::new(Redact::new(Stand::Pseudonym(key.clone()), lines))
-        };
+        let lines = lines::Writer::new(Spool::new(create(path)?));
         let packets = match settings.pcapng {
             true => {
                 let file = create(&path.with_extension(PACKETS));
                 // Without the other, this one is not to be left either.
                 let file = file.inspect_err(|_| drop(remove_file(path)))?;
-                Some(Packets::new(file, settings, key))
+                Some(pcapng::Writer::of_both_legs(Spool::new(file)))
             }
             false => None,
         };
-        let path = path.to_owned();
         Ok(Self {
-            path,
-            sink,
-            spool,
+            path: path.to_owned(),
+            lines,
             packets,
+            stand: (!settings.secrets).then(|| Stand::Pseudonym(key.clone())),
             since,
             head: 0,
             flushed: 0,
-            is_used: false,
+            begun: 0,
             sessions: 0,
             whole: 0,
         })
@@ -82,29 +74,35 @@ impl Recording {
 
     /// Writes the head, and hands it to the system: whether there is room for it is to be known.
     pub(super) fn begin(&mut self, header: &Header) -> io::Result<()> {
-        self.sink.begin(header)?;
+        self.lines.begin(header)?;
         self.packets.as_mut().map_or(Ok(()), |packets| packets.begin(header))?;
-        self.head = self.spool.written();
+        self.head = self.lines.get_ref().written();
         self.flush()
     }
 
     pub(super) fn take(&mut self, leg: Leg, event: &Event) -> io::Result<()> {
+        let event = match &self.stand {
+            Some(stand) => stand.redacted(event),
+            None => Cow::Borrowed(event),
+        };
         if leg == Leg::Client {
-            self.sink.take(event)?;
+            self.lines.take(&event)?;
         }
-        self.packets.as_mut().map_or(Ok(()), |packets| packets.take(leg, event))
+        let Some(packets) = &mut self.packets else { return Ok(()) };
+        packets.on(leg);
+        packets.take(&event)
     }
 
     /// Hands all to the system.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.spool.flush()?;
-        self.packets.as_ref().map_or(Ok(()), Packets::flush)?;
-        self.flushed = self.spool.written();
+        self.lines.get_mut().flush()?;
+        self.packets.as_mut().map_or(Ok(()), |packets| packets.get_mut().flush())?;
+        self.flushed = self.lines.get_ref().written();
         Ok(())
     }
 
     pub(super) fn end(&mut self) -> io::Result<()> {
-        self.sink.end(&Account::default())?;
+        self.lines.end(&Account::default())?;
         self.flush()
     }
 
@@ -129,7 +127,7 @@ impl Recording {
 
     /// A session begins here.
     pub(super) const fn enter(&mut self) {
-        self.is_used = true;
+        self.begun += 1;
         self.sessions += 1;
     }
 
@@ -147,9 +145,9 @@ impl Recording {
     /// Whether new sessions are to go to another, which they do not before there was one.
     pub(super) fn is_full(&self, settings: &Record, now: u64) -> bool {
         let age = Duration::from_nanos(now.saturating_sub(self.since));
-        let packets = self.packets.as_ref().map_or(0, Packets::written);
-        let written = self.spool.written().max(packets);
-        self.is_used && (age >= settings.max_age.0 || written >= settings.max_file.0)
+        let packets = self.packets.as_ref().map_or(0, |packets| packets.get_ref().written());
+        let written = self.lines.get_ref().written().max(packets);
+        self.begun > 0 && (age >= settings.max_age.0 || written >= settings.max_file.0)
     }
 
     /// Whether the system has more of it than its head.
@@ -159,14 +157,8 @@ impl Recording {
 
     /// From now on the disk is full.
     #[cfg(test)]
-    pub(super) fn fill(&self) {
-        self.spool.fill();
-    }
-}
-
-impl fmt::Debug for Recording {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recording").field("sessions", &self.sessions).finish_non_exhaustive()
+    pub(super) fn fill(&mut self) {
+        self.lines.get_mut().fill();
     }
 }
 
