@@ -29,6 +29,7 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -103,6 +104,30 @@ fn lines(file: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// A recording in another form.
+fn exported(file: &Path, form: &str) -> PathBuf {
+    let to = file.with_extension(format!("exported.{form}"));
+    let status = Command::new(env!("CARGO_BIN_EXE_hybridge"))
+        .args(["export", "-o"])
+        .args([&to, file])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    to
+}
+
+/// What `hybridge inspect` reads in a file.
+fn inspected(file: &Path) -> Vec<Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_hybridge"))
+        .args(["inspect", "--json", "--strict"])
+        .arg(file)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+}
+
 async fn in_time(test: impl Future<Output = ()>) {
     timeout(DEADLINE, test).await.expect("a conversation in time");
 }
@@ -131,7 +156,16 @@ async fn what_is_said_is_in_the_recording() {
             let Said::Text(text) = said else { unreachable!() };
             [("client", text.as_str()), ("server", text.as_str())]
         });
-        assert!(said.into_iter().eq(each), "what was said, in order");
+        assert!(said.iter().copied().eq(each), "what was said, in order");
+        // The same through the other forms, and back.
+        for form in ["pcapng", "har", "wsrec"] {
+            let again = inspected(&exported(file, form));
+            let texts = again.iter().filter(|line| line["event"] == "message");
+            let again: Vec<_> = texts
+                .map(|line| (line["from"].as_str().unwrap(), line["text"].as_str().unwrap()))
+                .collect();
+            assert!(again == said, "what was said, exported as {form}");
+        }
         let end = of("end")[0];
         assert_eq!((&end["by"], &end["clean"]), (&"client".into(), &true.into()));
         let text = fs::read_to_string(file).unwrap();

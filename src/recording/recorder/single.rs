@@ -102,7 +102,8 @@ impl Recording {
     }
 
     pub(super) fn end(&mut self) -> io::Result<()> {
-        self.lines.end(&Account::default())?;
+        let account = Account { flows: self.begun, sessions: self.begun, ..Account::default() };
+        self.lines.end(&account)?;
         self.flush()
     }
 
