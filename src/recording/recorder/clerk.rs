@@ -2,7 +2,7 @@
 
 use super::super::pcapng::Leg;
 use super::files::{Files, Slot};
-use super::inbox::{Inbox, Kind, Note, buffer};
+use super::inbox::{Inbox, Kind, Note};
 use crate::event::Side;
 use crate::telemetry::Telemetry;
 use crate::transcript::conversation::{Conversation, Found, Mark};
@@ -74,10 +74,10 @@ impl Clerk {
 
     /// Works until the inbox is closed.
     pub(super) fn work(mut self) {
-        let (inbox, mut buffer) = (Arc::clone(&self.inbox), buffer());
+        let inbox = Arc::clone(&self.inbox);
         let mut ending = false;
         loop {
-            let unseen = inbox.read(&mut buffer, |note| self.take(note));
+            let unseen = inbox.read(|note| self.take(note));
             for _ in 0..unseen {
                 // It might have become a session.
                 self.telemetry.recorded(false);
@@ -298,7 +298,7 @@ mod tests {
         fn hears(&self, id: u32) -> bool {
             self.inbox.put(id, Kind::Said, b"heard");
             let mut heard = false;
-            self.inbox.read(&mut Vec::new(), |note| heard |= note.id == id);
+            self.inbox.read(|note| heard |= note.id == id);
             heard
         }
     }

@@ -1,11 +1,12 @@
-//! What the data path leaves for the recorder. The bytes of connections are copied into one buffer,
-//! behind a lock that is held for the copy only, so that they stand in the order of their times; the
-//! recorder takes the whole buffer.
+//! What the data path leaves for the recorder. The bytes of connections are copied into one queue of
+//! chunks, behind a lock that is held for the copy only, so that they stand in the order of their times;
+//! the recorder takes a chunk at a time. A chunk is small enough for a cache of the CPU, and is used again
+//! while it is in it.
 //!
-//! Nobody waits for the recorder: when it is behind, it loses whole connections, and knows of which,
-//! or of new ones how many.
+//! Nobody waits for the recorder: when it is behind, it loses whole connections, the more the further
+//! it is behind, and knows of which, or of new ones how many.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
@@ -14,8 +15,12 @@ use tokio::time::Instant;
 /// How many bytes wait at most.
 const MOST: usize = 16 << 20;
 
-/// From how many waiting bytes on the recorder is woken, and does not wait for its next round.
-const MANY: usize = 256 << 10;
+/// The size of a chunk, in bytes, but for one whose only note is larger. When one is full the recorder is
+/// woken, and does not wait for its next round.
+const CHUNK: usize = 256 << 10;
+
+/// How many chunks are kept to be used again.
+const SPARE: usize = 4;
 
 /// What a note is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +85,7 @@ pub(super) struct Note<'a> {
 /// The size of a note beside its bytes.
 const HEADER: usize = 4 + 1 + 8 + 4;
 
-/// The buffer, and who reads it.
+/// The queue, and who reads it.
 #[derive(Debug)]
 pub(super) struct Inbox {
     start: Instant,
@@ -93,7 +98,12 @@ pub(super) struct Inbox {
 
 #[derive(Debug, Default)]
 struct Pile {
-    notes: Vec<u8>,
+    /// From the oldest on; none is empty.
+    chunks: VecDeque<Vec<u8>>,
+    /// Chunks that were read.
+    spare: Vec<Vec<u8>>,
+    /// How many bytes wait.
+    waiting: usize,
     /// Connections of which nothing is wanted. Bounded by the connections.
     muted: HashSet<u32>,
     /// How many connections came that the reader has not heard of.
@@ -102,10 +112,9 @@ struct Pile {
 
 impl Inbox {
     pub(super) fn new() -> Self {
-        let pile = Pile { notes: buffer(), ..Pile::default() };
         Self {
             start: Instant::now(),
-            pile: Mutex::new(pile),
+            pile: Mutex::default(),
             reader: OnceLock::new(),
             closed: AtomicBool::new(false),
         }
@@ -131,8 +140,8 @@ impl Inbox {
             }
             return;
         }
-        let (at, before) = (self.now(), pile.notes.len());
-        if before + HEADER + bytes.len() > MOST {
+        let (at, before) = (self.now(), pile.chunks.len());
+        if pile.waiting + HEADER + bytes.len() > room(id) {
             if kind == Kind::Opened {
                 // The reader may never come back, and connections do not end to come.
                 pile.unseen += 1;
@@ -147,9 +156,9 @@ impl Inbox {
         } else {
             pile.push(Note { id, kind, at, bytes });
         }
-        let many = before < MANY && pile.notes.len() >= MANY;
+        let is_full = before == 1 && pile.chunks.len() > 1;
         drop(pile);
-        if many && let Some(reader) = self.reader.get() {
+        if is_full && let Some(reader) = self.reader.get() {
             reader.unpark();
         }
     }
@@ -179,18 +188,21 @@ impl Inbox {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Reads all that waits, in order, with `buffer` in the place of what is taken. Hands out how many
-    /// connections came of which there are no notes.
-    pub(super) fn read(&self, buffer: &mut Vec<u8>, mut each: impl FnMut(Note<'_>)) -> u64 {
-        buffer.clear();
+    /// Reads all that waits, in order. Hands out how many connections came of which there are no notes.
+    pub(super) fn read(&self, mut each: impl FnMut(Note<'_>)) -> u64 {
         let mut pile = self.lock();
-        std::mem::swap(&mut pile.notes, buffer);
-        let unseen = std::mem::take(&mut pile.unseen);
+        let (unseen, count) = (std::mem::take(&mut pile.unseen), pile.chunks.len());
         drop(pile);
-        let mut rest = &buffer[..];
-        while let Some((note, behind)) = Note::split(rest) {
-            each(note);
-            rest = behind;
+        // What comes meanwhile is left for the next time, so that there is an end.
+        for _ in 0..count {
+            let Some(chunk) = self.lock().pop() else { break };
+            let mut rest = &chunk[..];
+            while let Some((note, behind)) = Note::split(rest) {
+                each(note);
+                rest = behind;
+            }
+            let spent = self.lock().reuse(chunk);
+            drop(spent);
         }
         unseen
     }
@@ -200,20 +212,60 @@ impl Inbox {
     }
 }
 
-/// Room for what waits at most: to make more of it, who leaves a note would have to copy all, and the
-/// others wait. What is never written to takes no memory.
-pub(super) fn buffer() -> Vec<u8> {
-    Vec::with_capacity(MOST)
+/// Up to how many waiting bytes a connection may leave more: between half and all that may wait, spread
+/// evenly over the connections. So a recorder that cannot keep up with all keeps up with some.
+const fn room(id: u32) -> usize {
+    MOST / 2 + (MOST >> 17) * (scattered(id) as usize + 1)
+}
+
+/// A number below 2^16 that is spread evenly over connections that come one after the other (Knuth's
+/// multiplicative hash).
+pub(super) const fn scattered(id: u32) -> u32 {
+    id.wrapping_mul(2_654_435_761) >> 16
 }
 
 impl Pile {
     fn push(&mut self, note: Note<'_>) {
         let length = u32::try_from(note.bytes.len()).unwrap_or(u32::MAX);
-        self.notes.extend_from_slice(&note.id.to_ne_bytes());
-        self.notes.push(note.kind as u8);
-        self.notes.extend_from_slice(&note.at.to_ne_bytes());
-        self.notes.extend_from_slice(&length.to_ne_bytes());
-        self.notes.extend_from_slice(note.bytes);
+        let chunk = self.chunk_for(HEADER + note.bytes.len());
+        chunk.extend_from_slice(&note.id.to_ne_bytes());
+        chunk.push(note.kind as u8);
+        chunk.extend_from_slice(&note.at.to_ne_bytes());
+        chunk.extend_from_slice(&length.to_ne_bytes());
+        chunk.extend_from_slice(note.bytes);
+    }
+
+    /// The chunk with room for a note of so many bytes, which wait from now on. None is made larger later:
+    /// it would have to be copied, and the others wait.
+    fn chunk_for(&mut self, size: usize) -> &mut Vec<u8> {
+        self.waiting += size;
+        let last = self.chunks.pop_back();
+        let chunk = match last {
+            Some(last) if last.capacity() - last.len() >= size => last,
+            last => {
+                self.chunks.extend(last);
+                let spare = self.spare.pop_if(|spare| spare.capacity() >= size);
+                spare.unwrap_or_else(|| Vec::with_capacity(size.max(CHUNK)))
+            }
+        };
+        self.chunks.push_back_mut(chunk)
+    }
+
+    /// The oldest chunk.
+    fn pop(&mut self) -> Option<Vec<u8>> {
+        let chunk = self.chunks.pop_front()?;
+        self.waiting -= chunk.len();
+        Some(chunk)
+    }
+
+    /// Keeps a chunk to be used again, or hands it back to be let go without the lock.
+    fn reuse(&mut self, mut chunk: Vec<u8>) -> Option<Vec<u8>> {
+        if self.spare.len() == SPARE || chunk.capacity() > CHUNK {
+            return Some(chunk);
+        }
+        chunk.clear();
+        self.spare.push(chunk);
+        None
     }
 }
 
@@ -237,7 +289,7 @@ mod tests {
 
     fn all(inbox: &Inbox) -> Vec<(u32, Kind, Vec<u8>)> {
         let mut notes = Vec::new();
-        inbox.read(&mut Vec::new(), |note| notes.push((note.id, note.kind, note.bytes.to_vec())));
+        inbox.read(|note| notes.push((note.id, note.kind, note.bytes.to_vec())));
         notes
     }
 
@@ -271,23 +323,43 @@ mod tests {
         assert_eq!(all(&inbox).len(), 1);
     }
 
+    /// Those that keep on are as many as there is room for.
+    #[test]
+    fn a_reader_that_is_behind_loses_no_more_connections_than_it_must() {
+        let (inbox, note) = (Inbox::new(), vec![0; 1024]);
+        let lost = |rounds| {
+            for id in (0..rounds).flat_map(|_| 0..1000) {
+                inbox.put(id, Kind::Said, &note);
+            }
+            inbox.lock().muted.len()
+        };
+        assert_eq!(lost(8), 0);
+        let some = lost(4);
+        assert!((200..500).contains(&some), "{some}");
+        // The less there are, the longer the others last.
+        let more = lost(4);
+        assert!(some < more && more < 2 * some, "{some}, {more}");
+        assert_eq!(lost(64), 1000);
+    }
+
     /// However many come while the reader is stuck, nothing grows but a number.
     #[test]
     fn new_connections_are_counted_where_there_is_no_room() {
         let inbox = Inbox::new();
-        inbox.put(1, Kind::Said, &vec![0; MOST - HEADER]);
-        let before = inbox.lock().notes.len();
-        for id in 2..1000 {
+        let last = (0..).find(|id| room(*id) == MOST).unwrap();
+        inbox.put(last, Kind::Said, &vec![0; MOST - HEADER]);
+        let before = inbox.lock().waiting;
+        for id in last + 1..last + 1000 {
             inbox.put(id, Kind::Opened, b"peer");
             inbox.put(id, Kind::Said, b"lost");
             inbox.put(id, Kind::Ended, b"");
         }
         let pile = inbox.lock();
-        assert_eq!((pile.notes.len(), pile.muted.len()), (before, 0));
+        assert_eq!((pile.waiting, pile.muted.len()), (before, 0));
         drop(pile);
         let mut notes = 0;
-        assert_eq!(inbox.read(&mut buffer(), |_| notes += 1), 998);
-        assert_eq!((notes, inbox.read(&mut buffer(), |_| notes += 1)), (1, 0));
+        assert_eq!(inbox.read(|_| notes += 1), 999);
+        assert_eq!((notes, inbox.read(|_| notes += 1)), (1, 0));
     }
 
     #[test]

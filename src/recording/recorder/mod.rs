@@ -20,9 +20,13 @@ use crate::watch::{ConnectionId, Watcher};
 use anyhow::Context;
 use clerk::Clerk;
 use files::Files;
-use inbox::{Inbox, Kind};
+use inbox::{Inbox, Kind, scattered};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+
+/// By how much the thread is nicer than those that serve connections: where all CPUs are busy, it has a
+/// tenth of one of them (sched(7): each step is a factor of 1.25).
+const NICE: i32 = 10;
 
 /// Records sessions.
 #[derive(Debug)]
@@ -51,7 +55,11 @@ impl Recorder {
         let clerk = Clerk::new(Arc::clone(&inbox), files, settings.paths.clone(), telemetry);
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || clerk.work())
+            .spawn(move || {
+                // Lowering it is always allowed, and recording goes on without.
+                rustix::process::nice(NICE).ok();
+                clerk.work();
+            })
             .context("cannot start the recorder")?;
         inbox.wake(thread.thread().clone());
         let percent = u32::from(settings.percent.get());
@@ -77,7 +85,7 @@ impl Recorder {
     }
 
     const fn wants(&self, id: ConnectionId) -> bool {
-        scattered(id) % 100 < self.percent
+        scattered(id.0) % 100 < self.percent
     }
 }
 
@@ -126,10 +134,4 @@ impl Watcher for Recorder {
     fn ended(&self, id: ConnectionId) {
         self.put(id, Kind::Ended, &[]);
     }
-}
-
-/// A number that is spread evenly over connections that come one after the other (Knuth's
-/// multiplicative hash).
-const fn scattered(id: ConnectionId) -> u32 {
-    id.0.wrapping_mul(2_654_435_761) >> 16
 }
