@@ -25,6 +25,7 @@
 //! | [`limits`] | yes | every number that bounds a connection |
 //! | [`wire`] | yes | bytes: heads, masks, UTF-8, the outbox |
 //! | [`event`] | yes | the vocabulary that all dialects are translated through |
+//! | [`json`] | yes | JSON texts: pointers, and values where they stand |
 //! | [`fault`] | yes | what a peer can do wrong, and its close code |
 //! | [`handshake`] | yes | the vocabulary of opening handshakes |
 //! | [`dialect`] | yes | the dialects: handshake, reader and writer of each |
@@ -59,6 +60,7 @@ pub mod event;
 pub mod fault;
 pub mod handshake;
 pub mod inspect;
+pub mod json;
 pub mod limits;
 pub mod net;
 pub mod proxy;

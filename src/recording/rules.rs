@@ -1,14 +1,12 @@
 //! Takes out of what was said what a user names: values of JSON in messages by their pointers, and what
 //! regular expressions find in texts of any kind.
 
-mod pointer;
-
 use super::Sink;
 use super::redact::Key;
 use crate::event::Kind;
+use crate::json::{NoPointer, Pointer};
 use crate::transcript::account::Account;
 use crate::transcript::event::{Accept, Event, Header, Message, Open, What};
-use pointer::Pointer;
 use regex::bytes::Regex;
 use serde_json::value::RawValue;
 use std::cmp::Reverse;
@@ -50,9 +48,9 @@ pub enum NoRule {
     /// It is of neither kind.
     #[error("it has to be a JSON pointer such as /password or /users/*/name, or re:REGEX")]
     Kind,
-    /// The pointer has an escape that is none.
-    #[error("in a JSON pointer ~ stands before 0 or 1 only: ~0 is ~, and ~1 is /")]
-    Escape,
+    /// The pointer is none.
+    #[error(transparent)]
+    Pointer(#[from] NoPointer),
     /// The expression matches where nothing is.
     #[error("the regular expression matches an empty text")]
     Empty,
@@ -72,7 +70,11 @@ impl FromStr for Rule {
             }
             Find::Pattern(pattern)
         } else {
-            Find::Pointer(text.parse()?)
+            let pointer = text.parse();
+            Find::Pointer(pointer.map_err(|error| match error {
+                NoPointer::Slash => NoRule::Kind,
+                NoPointer::Escape => error.into(),
+            })?)
         };
         Ok(Self { text: text.to_owned(), find })
     }
@@ -374,8 +376,8 @@ mod tests {
         for (text, due) in [
             ("password", NoRule::Kind),
             ("", NoRule::Kind),
-            ("/a~2", NoRule::Escape),
-            ("/a~", NoRule::Escape),
+            ("/a~2", NoPointer::Escape.into()),
+            ("/a~", NoPointer::Escape.into()),
             ("re:a*", NoRule::Empty),
         ] {
             assert_eq!(text.parse::<Rule>().unwrap_err(), due, "{text}");

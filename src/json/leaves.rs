@@ -1,0 +1,89 @@
+//! The strings, numbers, truths and nulls of a JSON text, each where it stands.
+
+use super::pointer::inside;
+use serde_json::value::RawValue;
+use std::ops::Range;
+
+/// A value that holds no others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaf<'t> {
+    /// Where it stands in the value that the text is, as a JSON pointer (RFC 6901).
+    pub path: String,
+    /// Where it stands in the text, in bytes.
+    pub place: Range<usize>,
+    /// What stands there.
+    pub raw: &'t str,
+}
+
+/// The leaves of a text, in its order.
+pub type Leaves<'t> = Vec<Leaf<'t>>;
+
+/// The leaves of a text; `None` where it is no JSON.
+pub fn leaves(text: &str) -> Option<Leaves<'_>> {
+    // Most texts that are no JSON need no parser to tell.
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let root = serde_json::from_str(text).ok()?;
+    let mut leaves = Vec::new();
+    collect(text, root, &mut String::new(), &mut leaves)?;
+    Some(leaves)
+}
+
+fn collect<'t>(
+    text: &str,
+    value: &'t RawValue,
+    path: &mut String,
+    leaves: &mut Leaves<'t>,
+) -> Option<()> {
+    let raw = value.get();
+    if !raw.starts_with(['{', '[']) {
+        let start = raw.as_ptr().addr() - text.as_ptr().addr();
+        leaves.push(Leaf { path: path.clone(), place: start..start + raw.len(), raw });
+        return Some(());
+    }
+    let length = path.len();
+    for (name, value) in inside(value)? {
+        path.push('/');
+        path.push_str(&String::from_utf8_lossy(&name).replace('~', "~0").replace('/', "~1"));
+        collect(text, value, path, leaves)?;
+        path.truncate(length);
+    }
+    Some(())
+}
+
+impl Leaf<'_> {
+    /// What a string says; `None` of other values.
+    pub fn string(&self) -> Option<String> {
+        self.raw.starts_with('"').then(|| serde_json::from_str(self.raw).ok())?
+    }
+
+    /// Whether it is a number.
+    pub fn is_number(&self) -> bool {
+        self.raw.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_each_where_it_stands() {
+        let text = r#" {"a": [1, {"b/c": "x\u00e9"}], "d":{}, "e": null}"#;
+        let leaves = leaves(text).unwrap();
+        let told: Vec<_> = leaves.iter().map(|leaf| (leaf.path.as_str(), leaf.raw)).collect();
+        assert_eq!(told, [("/a/0", "1"), ("/a/1/b~1c", r#""x\u00e9""#), ("/e", "null")]);
+        assert!(leaves.iter().all(|leaf| &text[leaf.place.clone()] == leaf.raw));
+        assert_eq!(leaves[1].string().as_deref(), Some("xé"));
+        assert!(leaves[0].is_number() && !leaves[1].is_number() && leaves[2].string().is_none());
+    }
+
+    #[test]
+    fn other_texts_have_none() {
+        for text in ["", "hello", "{", "[1", "{} {}", "1"] {
+            assert_eq!(leaves(text), None, "{text}");
+        }
+        assert_eq!(leaves("[]"), Some(Vec::new()));
+    }
+}
