@@ -32,6 +32,7 @@
 //! | [`session`] | yes | two peers: translation, closing, facts |
 //! | [`anatomy`] | yes | bytes of the wire taken apart and named, for a person |
 //! | [`transcript`] | yes | what was said on a connection, read out of its bytes |
+//! | [`replay`] | yes | recorded clients said again: when, and what is made of the answers |
 //! | [`capture`] | yes | packets of captures: links, IP, TCP streams, which connections are sessions |
 //! | [`codec`] | | the dialects for other programs, with `Framed` |
 //! | [`config`] | | the checked settings |
@@ -44,6 +45,7 @@
 //! | `admin` | | metrics, health and reload over HTTP |
 //! | [`server`] | | listeners, workers, shutdown |
 //! | [`recording`] | | files of what was said: captures, HAR, our own form |
+//! | `rerun` | | recorded clients on sockets, at a live server |
 //! | [`inspect`] | | a watcher that takes the bytes apart and tells listeners |
 //! | `demo` | | the demo: backends, clients, the terminal, the page |
 //! | [`cli`] | | the command line |
@@ -65,6 +67,8 @@ pub mod limits;
 pub mod net;
 pub mod proxy;
 pub mod recording;
+pub mod replay;
+mod rerun;
 pub mod server;
 pub mod session;
 mod telemetry;

@@ -7,8 +7,11 @@ mod inspect;
 mod logs;
 mod reload;
 mod reloading;
+mod replay;
+mod report;
 mod serve;
 mod signals;
+mod terms;
 
 use crate::config::operation::{Log, LogLevel};
 use clap::{Parser, Subcommand};
@@ -21,8 +24,8 @@ use std::process::ExitCode;
     version,
     about,
     after_help = "Exit codes: 0 after an orderly end, 1 when it cannot run (an address in use or \
-                  a faulty configuration, say), 2 for arguments that make no sense; inspect and \
-                  export have more."
+                  a faulty configuration, say), 2 for arguments that make no sense; inspect, \
+                  export and replay have more."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -44,6 +47,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Write recorded traffic in another form, and without what others should not see.
     Export(export::Args),
+    /// Say again to a live server what recorded clients said, and judge its answers.
+    Replay(Box<replay::Args>),
     /// Show the translation: two conversations byte by byte, and a page to try it with a browser.
     Demo(demo::Args),
 }
@@ -67,6 +72,10 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Export(args) => {
             cli.logs.start(&Log::default());
             export::run(args)
+        }
+        Command::Replay(args) => {
+            cli.logs.start(&Log { level: LogLevel::Warn, ..Log::default() });
+            replay::run(args)
         }
         Command::Demo(args) => {
             // What the demo shows is not to be broken up by lines that say that all is well.

@@ -58,6 +58,11 @@ impl Leaf<'_> {
         self.raw.starts_with('"').then(|| serde_json::from_str(self.raw).ok())?
     }
 
+    /// What a string says, or how another value is written.
+    pub fn said(&self) -> String {
+        self.string().unwrap_or_else(|| self.raw.to_owned())
+    }
+
     /// Whether it is a number.
     pub fn is_number(&self) -> bool {
         self.raw.starts_with(|first: char| first == '-' || first.is_ascii_digit())

@@ -8,6 +8,7 @@ pub mod pcapng;
 pub(crate) mod recorder;
 pub mod redact;
 pub mod rules;
+pub(crate) mod shelf;
 pub mod source;
 mod zstd;
 

@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 /// How a server is reached.
-pub(super) struct Way {
+pub(crate) struct Way {
     pub(super) target: Target,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     announced: Option<ProxyVersion>,
@@ -30,7 +30,7 @@ pub(super) struct Way {
 
 /// Where a server is.
 #[derive(Debug)]
-pub(super) enum Target {
+pub(crate) enum Target {
     Network(Place),
     Unix(PathBuf),
 }
@@ -40,7 +40,7 @@ impl Way {
     ///
     /// # Errors
     /// When the server has a name that TLS cannot ask for.
-    pub(super) fn new(
+    pub(crate) fn new(
         url: &ServerUrl,
         settings: &Backend,
         connector: Option<&TlsConnector>,
@@ -67,7 +67,7 @@ impl Way {
     ///
     /// # Errors
     /// When the server cannot be reached.
-    pub(super) async fn connect(&self, ends: Option<Ends>) -> Result<Stream, NoBackend> {
+    pub(crate) async fn connect(&self, ends: Option<Ends>) -> Result<Stream, NoBackend> {
         let connected = timeout(self.limit, self.connect_slowly(ends)).await;
         connected.unwrap_or(Err(NoBackend::ConnectTimeout))
     }

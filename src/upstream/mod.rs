@@ -17,6 +17,9 @@ mod tls;
 
 pub(crate) use member::{Lease, Member};
 
+pub(crate) use connect::Way;
+pub(crate) use tls::connector;
+
 use crate::config::backend::Backend;
 use crate::config::server_url::ServerUrl;
 use crate::handshake::{Headers, is_host};
@@ -184,7 +187,7 @@ fn members(settings: &Arc<Backend>) -> anyhow::Result<(Vec<Arc<Member>>, Arc<Que
     }
     let secure = |url: &ServerUrl| matches!(url, ServerUrl::Network { secure: true, .. });
     let connector = match settings.servers.iter().any(|server| secure(&server.url)) {
-        true => Some(tls::connector(&settings.tls)?),
+        true => Some(connector(&settings.tls)?),
         false => None,
     };
     let queue = Arc::default();

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 ///
 /// # Errors
 /// When a file cannot be read, or does not hold what it should.
-pub(super) fn connector(settings: &ClientTls) -> anyhow::Result<TlsConnector> {
+pub(crate) fn connector(settings: &ClientTls) -> anyhow::Result<TlsConnector> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .context("TLS")?

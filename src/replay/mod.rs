@@ -1,0 +1,20 @@
+//! Saying again what recorded clients said, and judging what is answered: when each message may be
+//! said, which answer stands for which recorded one, and what differs.
+//!
+//! ```text
+//! events ──► Script ──► Player ──► what to say, and until when to wait
+//!                       ▲    │
+//!      what is heard ───┘    └──► Verdict
+//! ```
+//!
+//! There is no clock and no socket here: times come in, in nanoseconds.
+
+pub mod compare;
+pub mod lanes;
+pub mod matcher;
+pub mod pace;
+pub mod player;
+pub mod rules;
+pub mod script;
+pub mod variables;
+pub mod verdict;

@@ -1,0 +1,7 @@
+//! Recorded clients on sockets: each session of a recording is asked for and said again, at a live
+//! server.
+
+mod connection;
+pub(crate) mod offer;
+pub(crate) mod schedule;
+pub(crate) mod target;

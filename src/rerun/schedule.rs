@@ -1,0 +1,170 @@
+//! Which session begins when: in the order of the recording, each once all have ended that had ended
+//! before it began there.
+
+use super::connection::play;
+use super::target::Target;
+use crate::recording::shelf::Shelf;
+use crate::replay::player::{Plan, Player};
+use crate::replay::script::{Script, Scripts};
+use crate::replay::verdict::Verdict;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// How many verdicts wait to be taken.
+const VERDICTS: usize = 1024;
+
+/// How sessions are started.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// How many are in progress at most.
+    pub(crate) at_once: usize,
+    /// How often each is said.
+    pub(crate) copies: u32,
+    /// How many begin in a second at most.
+    pub(crate) rate: Option<f64>,
+}
+
+/// Says all sessions of a recording, and hands out what came of each.
+pub(crate) fn start(
+    shelf: Arc<Shelf>,
+    target: Arc<Target>,
+    plan: Arc<Plan>,
+    load: Load,
+    end: CancellationToken,
+) -> mpsc::Receiver<Verdict> {
+    let (verdicts, taken) = mpsc::channel(VERDICTS);
+    tokio::spawn(Schedule::new(shelf, target, plan, load, end, verdicts).run());
+    taken
+}
+
+/// The script of a session on the shelf.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn script(shelf: &Shelf, index: usize) -> anyhow::Result<Option<Script>> {
+    let mut scripts = Scripts::default();
+    for event in shelf.events(index)? {
+        if let Some(script) = scripts.take(&event) {
+            return Ok(Some(script));
+        }
+    }
+    Ok(scripts.rest().pop())
+}
+
+struct Schedule {
+    shelf: Arc<Shelf>,
+    target: Arc<Target>,
+    plan: Arc<Plan>,
+    load: Load,
+    end: CancellationToken,
+    verdicts: mpsc::Sender<Verdict>,
+    /// The clock of all sessions.
+    clock: Instant,
+    running: JoinSet<usize>,
+    /// Of the sessions that have not ended, by when they had in the recording, how many copies there are.
+    open: BTreeMap<(u64, usize), u32>,
+    begun: u32,
+}
+
+impl Schedule {
+    fn new(
+        shelf: Arc<Shelf>,
+        target: Arc<Target>,
+        plan: Arc<Plan>,
+        load: Load,
+        end: CancellationToken,
+        verdicts: mpsc::Sender<Verdict>,
+    ) -> Self {
+        let (clock, running, open) = (Instant::now(), JoinSet::new(), BTreeMap::new());
+        Self { shelf, target, plan, load, end, verdicts, clock, running, open, begun: 0 }
+    }
+
+    async fn run(mut self) {
+        let shelf = Arc::clone(&self.shelf);
+        let first = shelf.sessions().first().map_or(0, |kept| kept.at);
+        for (index, kept) in shelf.sessions().iter().enumerate() {
+            if let Some(speed) = self.plan.pace.speed() {
+                let due = Duration::from_nanos(speed.scaled(kept.at.saturating_sub(first)));
+                self.wait_until(self.clock + due).await;
+            } else if self.plan.pace.is_causal() {
+                while self.open.first_key_value().is_some_and(|((end, _), _)| *end < kept.at) {
+                    self.one_ends().await;
+                }
+            }
+            self.open.insert((kept.end, index), self.load.copies);
+            for copy in 0..self.load.copies {
+                if !self.begin(index, copy).await {
+                    return self.rest().await;
+                }
+            }
+        }
+        self.rest().await;
+    }
+
+    /// Begins a session; `false` where none is to begin any more.
+    async fn begin(&mut self, index: usize, copy: u32) -> bool {
+        while self.running.len() >= self.load.at_once {
+            self.one_ends().await;
+        }
+        if let Some(rate) = self.load.rate {
+            let due = Duration::try_from_secs_f64(f64::from(self.begun) / rate);
+            self.wait_until(self.clock + due.unwrap_or(Duration::MAX / 4)).await;
+        }
+        self.begun = self.begun.saturating_add(1);
+        if self.end.is_cancelled() {
+            return false;
+        }
+        let (shelf, target) = (Arc::clone(&self.shelf), Arc::clone(&self.target));
+        let (plan, clock, end) = (Arc::clone(&self.plan), self.clock, self.end.clone());
+        let verdicts = self.verdicts.clone();
+        self.running.spawn(async move {
+            let verdict = match script(&shelf, index) {
+                Ok(None) => return index,
+                Ok(Some(script)) => {
+                    let player = Player::new(plan, script, copy);
+                    play(&target, player, clock, &end).await
+                }
+                Err(error) => Verdict::unread(index, copy, &format!("{error:#}")),
+            };
+            // Who takes them has gone at the end only.
+            verdicts.send(verdict).await.ok();
+            index
+        });
+        true
+    }
+
+    async fn rest(mut self) {
+        while !self.running.is_empty() {
+            self.one_ends().await;
+        }
+    }
+
+    async fn one_ends(&mut self) {
+        // One that has died has said so.
+        let Some(Ok(index)) = self.running.join_next().await else { return };
+        let Some(kept) = self.shelf.sessions().get(index) else { return };
+        if let Some(copies) = self.open.get_mut(&(kept.end, index)) {
+            *copies -= 1;
+            if *copies == 0 {
+                self.open.remove(&(kept.end, index));
+            }
+        }
+    }
+
+    /// Waits, and notes which sessions end meanwhile.
+    async fn wait_until(&mut self, time: Instant) {
+        loop {
+            let end = self.end.clone();
+            tokio::select! {
+                () = sleep_until(time) => return,
+                () = end.cancelled() => return,
+                () = self.one_ends(), if !self.running.is_empty() => {}
+            }
+        }
+    }
+}
