@@ -57,6 +57,8 @@ pub enum Wait {
 pub enum Next<'p> {
     /// Say this message.
     Say(Cow<'p, Body>),
+    /// Wait for what comes, and for a person who lets the next message, which is this, be said.
+    Ask(&'p Body),
     /// Wait for what comes, at most until then.
     Wait(u64),
     /// Begin the end, with this close code where there is one.
@@ -82,6 +84,8 @@ pub struct Player {
     next: usize,
     /// What that one waits for.
     awaited: Vec<usize>,
+    /// Whether a person has let it be said.
+    allowed: bool,
     /// How many of the server's messages earlier ones have waited for.
     looked: usize,
     /// When the messages were said.
@@ -134,6 +138,7 @@ impl Player {
             progress: 0,
             next: 0,
             awaited: Vec::new(),
+            allowed: false,
             looked: 0,
             times: Vec::new(),
         };
@@ -248,6 +253,7 @@ impl Player {
         if self.next < self.script.said.len() {
             return match self.waits(now) {
                 Some(until) => Next::Wait(until),
+                None if self.plan.pace == Pace::Step && !self.allowed => self.ask(),
                 None => self.say(now),
             };
         }
@@ -276,10 +282,19 @@ impl Player {
         self.verdict
     }
 
+    /// Lets the next message be said.
+    pub const fn allow(&mut self) {
+        self.allowed = true;
+    }
+
+    fn ask(&self) -> Next<'_> {
+        self.script.said.get(self.next).map_or(Next::Done, |said| Next::Ask(&said.body))
+    }
+
     /// Says the next message.
     fn say(&mut self, now: u64) -> Next<'_> {
         let number = self.next;
-        (self.next, self.progress) = (number + 1, now);
+        (self.next, self.progress, self.allowed) = (number + 1, now, false);
         self.verdict.said += 1;
         self.times.push(now);
         self.look_ahead();

@@ -1,13 +1,16 @@
 //! One session at a live server: the player says what is to be said, and here it is said.
 
+use super::steps::Steps;
 use super::target::{Accepted, Opened, Target, random};
 use crate::codec::{Codec, CodecError, Message};
 use crate::event::{FinMeans, Kind, Reason, Side};
+use crate::replay::compare::shown;
 use crate::replay::player::{Ended, Next, Player};
 use crate::replay::script::Body;
 use crate::replay::verdict::Verdict;
 use arrayvec::ArrayVec;
 use bytes::BytesMut;
+use std::io::{self, Write};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::time::{Instant, sleep_until};
@@ -33,6 +36,7 @@ pub(super) async fn play(
     target: &Target,
     mut player: Player,
     clock: Instant,
+    steps: Option<&mut Steps>,
     end: &CancellationToken,
 ) -> Verdict {
     let opening = target.open(&player.script().open);
@@ -49,7 +53,7 @@ pub(super) async fn play(
         Ok(Opened::Refused(status, fields)) => player.opened(now, status, &fields),
         Ok(Opened::Open(accepted)) => {
             player.opened(now, 101, &accepted.fields);
-            Connection::new(*accepted, clock).talk(&mut player, end).await;
+            Connection::new(*accepted, clock).talk(&mut player, steps, end).await;
         }
     }
     player.finish()
@@ -90,8 +94,14 @@ impl Connection {
     }
 
     /// To its end.
-    async fn talk(mut self, player: &mut Player, end: &CancellationToken) {
+    async fn talk(
+        mut self,
+        player: &mut Player,
+        mut steps: Option<&mut Steps>,
+        end: &CancellationToken,
+    ) {
         self.decode(player);
+        let mut asking = false;
         loop {
             let now = since(self.clock);
             let until = match player.next(now) {
@@ -108,11 +118,21 @@ impl Connection {
                     self.leave(code);
                     continue;
                 }
+                Next::Ask(body) => {
+                    if !std::mem::replace(&mut asking, true) {
+                        ask(body);
+                    }
+                    u64::MAX
+                }
                 Next::Wait(until) => until,
             };
             tokio::select! {
                 biased;
                 () = end.cancelled() => player.interrupt(),
+                () = allowed(&mut steps), if asking => {
+                    asking = false;
+                    player.allow();
+                }
                 () = self.step(player, until) => {}
             }
         }
@@ -206,6 +226,19 @@ impl Connection {
                 self.codec.encode(Message::Close(None), &mut self.output).ok();
             }
         }
+    }
+}
+
+/// Asks a person.
+fn ask(body: &Body) {
+    let text = String::from_utf8_lossy(&body.data);
+    // Where nobody can be asked nobody answers either.
+    writeln!(io::stderr(), "next: {}", shown(&text).replace(char::is_control, "·")).ok();
+}
+
+async fn allowed(steps: &mut Option<&mut Steps>) {
+    if let Some(steps) = steps {
+        steps.next().await;
     }
 }
 

@@ -4,4 +4,5 @@
 mod connection;
 pub(crate) mod offer;
 pub(crate) mod schedule;
+mod steps;
 pub(crate) mod target;

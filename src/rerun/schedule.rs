@@ -2,15 +2,17 @@
 //! before it began there.
 
 use super::connection::play;
+use super::steps::Steps;
 use super::target::Target;
 use crate::recording::shelf::Shelf;
+use crate::replay::pace::Pace;
 use crate::replay::player::{Plan, Player};
 use crate::replay::script::{Script, Scripts};
 use crate::replay::verdict::Verdict;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -69,6 +71,8 @@ struct Schedule {
     /// Of the sessions that have not ended, by when they had in the recording, how many copies there are.
     open: BTreeMap<(u64, usize), u32>,
     begun: u32,
+    /// Who lets messages be said one by one.
+    steps: Option<Arc<Mutex<Steps>>>,
 }
 
 impl Schedule {
@@ -81,7 +85,8 @@ impl Schedule {
         verdicts: mpsc::Sender<Verdict>,
     ) -> Self {
         let (clock, running, open) = (Instant::now(), JoinSet::new(), BTreeMap::new());
-        Self { shelf, target, plan, load, end, verdicts, clock, running, open, begun: 0 }
+        let steps = (plan.pace == Pace::Step).then(|| Arc::new(Mutex::new(Steps::start())));
+        Self { shelf, target, plan, load, end, verdicts, clock, running, open, begun: 0, steps }
     }
 
     async fn run(mut self) {
@@ -121,13 +126,17 @@ impl Schedule {
         }
         let (shelf, target) = (Arc::clone(&self.shelf), Arc::clone(&self.target));
         let (plan, clock, end) = (Arc::clone(&self.plan), self.clock, self.end.clone());
-        let verdicts = self.verdicts.clone();
+        let (verdicts, steps) = (self.verdicts.clone(), self.steps.clone());
         self.running.spawn(async move {
             let verdict = match script(&shelf, index) {
                 Ok(None) => return index,
                 Ok(Some(script)) => {
                     let player = Player::new(plan, script, copy);
-                    play(&target, player, clock, &end).await
+                    let mut steps = match &steps {
+                        Some(steps) => Some(steps.lock().await),
+                        None => None,
+                    };
+                    play(&target, player, clock, steps.as_deref_mut(), &end).await
                 }
                 Err(error) => Verdict::unread(index, copy, &format!("{error:#}")),
             };

@@ -16,7 +16,7 @@ use crate::replay::player::{Plan, Wait};
 use crate::rerun::offer::Rewriting;
 use crate::rerun::schedule::{Load, script, start};
 use crate::rerun::target::Target;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use choose::Chosen;
 use clap::{ValueEnum, ValueHint};
 use progress::Progress;
@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Builder;
-use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// How many sessions of a file are looked at for its lanes.
@@ -218,6 +218,9 @@ fn prepare(args: &Args) -> anyhow::Result<(Arc<Target>, crate::replay::rules::Ru
         host: args.host.clone(),
         targets: args.targets.clone(),
     };
+    if args.pace == Pace::Step && args.files.iter().any(|file| file.as_os_str() == "-") {
+        bail!("with --pace step standard input is for the steps, and cannot be a FILE");
+    }
     let tls = ClientTls { ca: args.ca.clone(), ..ClientTls::default() };
     let target = Target::new(&args.target, args.dialect.0, tls, args.timeout, rewriting)?;
     Ok((Arc::new(target), args.terms.rules()?))
@@ -308,13 +311,18 @@ async fn replay(
     let load = Load { at_once, copies: args.amplify, rate: args.rate };
     let total = shelf.sessions().len() as u64 * u64::from(args.amplify);
     let mut progress = Progress::new(total);
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
     let mut verdicts =
         start(Arc::clone(shelf), Arc::clone(target), Arc::clone(plan), load, end.clone());
     loop {
         let verdict = tokio::select! {
             verdict = verdicts.recv() => verdict,
-            interrupted = ctrl_c(), if !end.is_cancelled() => {
-                interrupted.context("cannot listen for signals")?;
+            _ = interrupt.recv() => {
+                end.cancel();
+                continue;
+            }
+            _ = terminate.recv() => {
                 end.cancel();
                 continue;
             }
