@@ -200,8 +200,18 @@ impl Comparison<'_> {
         self.add(Some(shown(&old.to_string())), Some(shown(&new.to_string())));
     }
 
+    /// A value that only one of them has. Rules may be about it, or about what it holds.
     fn absent(&mut self, old: Option<&Value>, new: Option<&Value>) {
-        if !self.terms.rules.allows_absence(&self.path) {
+        if self.terms.rules.allows_absence(&self.path) {
+            return;
+        }
+        let members = old.or(new).and_then(Value::as_object).filter(|members| !members.is_empty());
+        for (name, value) in members.into_iter().flatten() {
+            self.path.push(name.clone());
+            self.absent(old.and(Some(value)), new.and(Some(value)));
+            self.path.pop();
+        }
+        if members.is_none() {
             let told = |value: Option<&Value>| value.map(|value| shown(&value.to_string()));
             self.add(told(old), told(new));
         }

@@ -1,13 +1,16 @@
-// The application whose old server was captured, on a modern one (ws): a login with a token, quotes
-// that come unasked, orders that are acknowledged, an echo. Each option changes how it behaves.
+// An application on an old server (websocket-driver, Hixie-76) or a modern one (ws): a login with a
+// token, quotes that come unasked, orders that are acknowledged, an echo. Each option changes how it
+// behaves.
 //
-//   application.js '{"token":"header","delay":30}'     prints the port that it listens on
+//   application.js '{"old":true,"token":"nested"}'     prints the port that it listens on
 
 const http = require('node:http');
 const { randomBytes, randomUUID, randomInt } = require('node:crypto');
+const driver = require('websocket-driver');
 const { WebSocketServer } = require('ws');
 
 const options = {
+  old: false,
   token: 'plain', // how the token is told: plain, numeric, nested, cookie, path
   delay: 0, // milliseconds until an answer, and as much again by chance
   pushes: true, // whether quotes come
@@ -36,13 +39,34 @@ function welcome(user, token, session) {
 }
 
 const server = http.createServer((_, response) => response.writeHead(426).end());
-const sockets = new WebSocketServer({ server });
+const sockets = new WebSocketServer({ noServer: true });
 let sessions = 0;
-sockets.on('headers', (headers, request) => {
-  request.token = token();
-  if (options.token === 'cookie') headers.push(`Set-Cookie: sid=${request.token}; HttpOnly`);
+
+server.on('upgrade', (request, stream, head) => {
+  const value = token();
+  const cookie = options.token === 'cookie' ? `sid=${value}; HttpOnly` : null;
+  if (options.old) return serveOld(request, stream, head, value, cookie);
+  sockets.once('headers', (headers) => cookie && headers.push(`Set-Cookie: ${cookie}`));
+  sockets.handleUpgrade(request, stream, head, (socket) => {
+    const send = (text) => socket.send(text);
+    const heard = serve(value, { send, close: () => socket.close() });
+    socket.on('message', (data) => heard(data.toString()));
+  });
 });
-sockets.on('connection', (socket, request) => {
+
+function serveOld(request, stream, head, value, cookie) {
+  const socket = driver.http(request, {});
+  if (cookie) socket.setHeader('Set-Cookie', cookie);
+  const heard = serve(value, { send: (text) => socket.text(text), close: () => socket.close() });
+  socket.on('message', ({ data }) => heard(data));
+  socket.on('close', () => stream.end());
+  stream.on('error', () => {}).pipe(socket.io).pipe(stream);
+  socket.io.write(head);
+  socket.start();
+}
+
+/// One session: hands out what takes the client's messages.
+function serve(value, socket) {
   const session = ++sessions;
   let answered = Promise.resolve();
   const send = (message) => {
@@ -70,9 +94,9 @@ sockets.on('connection', (socket, request) => {
     else setTimeout(quote, every);
   };
   const heard = {
-    login: ({ user }) => answer(welcome(user, request.token, session)),
+    login: ({ user }) => answer(welcome(user, value, session)),
     sub: (message) => {
-      const right = `${message.token ?? message.path?.split('/')[2]}` === `${request.token}`;
+      const right = `${message.token ?? message.path?.split('/')[2]}` === `${value}`;
       if (right) quotes(message);
       else answer({ op: 'error', code: 401, ts: Date.now() });
     },
@@ -84,17 +108,17 @@ sockets.on('connection', (socket, request) => {
     drop: () => answered.then(() => socket.close()),
     big: ({ n }) => answer('B'.repeat(n)),
   };
-  socket.on('message', (data, binary) => {
+  return (text) => {
     let message;
     try {
-      message = JSON.parse(data);
+      message = JSON.parse(text);
     } catch {
       message = null;
     }
     if (heard[message?.op]) heard[message.op](message);
-    else if (binary) socket.send(data);
-    else answer(data.toString());
-  });
-});
+    else answer(text);
+  };
+}
+
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));
 process.stdin.on('end', () => process.exit(0)).resume();

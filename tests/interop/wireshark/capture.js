@@ -1,5 +1,5 @@
 'use strict';
-// One capture of one TCP connection: tcpdump, from before the first packet to the last.
+// A capture of TCP connections to one port: tcpdump, from before the first packet to the last.
 
 const fs = require('fs');
 const { Program } = require('../runner/program');
@@ -74,9 +74,9 @@ class Capture {
     return this;
   }
 
-  /// Waits for the end of the connection, ends tcpdump and writes the file.
-  async keep(file, deadline) {
-    await this.until(() => this.reset || this.ends.size === 2, 'end of the connection', deadline);
+  /// Waits for the end of the connection, or of so many, ends tcpdump and writes the file.
+  async keep(file, deadline, connections = 1) {
+    await this.until(() => this.reset || this.ends.size === connections + 1, 'end of the connections', deadline);
     const fault = await this.program.end(Math.max(1, deadline - Date.now()), 'SIGTERM');
     if (fault) throw new Error(fault);
     const dropped = this.program.complaints.find((line) => /^[1-9]\d* packets? dropped by kernel/.test(line));
