@@ -31,11 +31,8 @@ pub struct Lanes {
 impl Lanes {
     /// The lane of a message.
     pub fn of(&self, body: &Body) -> String {
-        if body.kind == Kind::Binary {
-            return "(binary)".to_owned();
-        }
         let named = self.key.as_ref().and_then(|key| key.of(body));
-        named.unwrap_or_else(|| "(text)".to_owned())
+        named.unwrap_or_else(|| unnamed(body).to_owned())
     }
 
     /// Whether messages of a lane come unasked.
@@ -61,38 +58,51 @@ pub struct Survey {
 #[derive(Debug, Default)]
 struct Candidate {
     lanes: BTreeMap<String, Lane>,
+    /// In the session that is looked at, how many messages of each kind the client has said.
+    said: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Default)]
 struct Lane {
     count: u64,
-    /// How many came although all that the client had said was answered in this lane.
-    unasked: u64,
     shapes: BTreeMap<String, u64>,
-    /// In the session that is looked at, behind its first message: how many messages of the client it has
-    /// not answered, and how many had been said then.
-    open: Option<(usize, usize)>,
+    /// How many there were in the session that is looked at, without a greeting.
+    here: u64,
+    /// How many there were in all behind the first of each session; and to how many of them something that
+    /// the client had said can have been the question, for each kind of that.
+    behind: u64,
+    explained: BTreeMap<String, u64>,
 }
+
+/// The strings of a message that may name its lane, by their pointers.
+type Names = BTreeMap<String, String>;
 
 impl Survey {
     /// Looks at a session.
     pub fn look(&mut self, script: &Script, rules: &Rules) {
-        let lanes = self.candidates.values_mut().flatten().chain([&mut self.plain]);
-        lanes.flat_map(|candidate| candidate.lanes.values_mut()).for_each(|lane| lane.open = None);
-        for heard in &script.heard {
-            let name = match &rules.lane {
-                Some(key) => key.of(&heard.body),
-                None => None,
-            };
-            let kind = if heard.body.kind == Kind::Binary { "(binary)" } else { "(text)" };
-            self.plain.count(&name.unwrap_or_else(|| kind.to_owned()), "", heard.after);
-            if rules.lane.is_none() {
-                self.look_for_key(&heard.body, heard.after);
-            }
+        let heard: Vec<_> = script.heard.iter().map(|heard| names(&heard.body)).collect();
+        if rules.lane.is_none() {
+            heard
+                .iter()
+                .zip(&script.heard)
+                .for_each(|(names, heard)| self.look_for_key(names, &heard.body));
         }
+        let said: Vec<_> = script.said.iter().map(|said| names(&said.body)).collect();
+        for (path, candidate) in &mut self.candidates {
+            let Some(candidate) = candidate else { continue };
+            candidate.begin();
+            let lane = |names: &Names, _: &Body| names.get(path).cloned();
+            candidate.look(script, &said, &heard, lane);
+        }
+        self.plain.begin();
+        self.plain.look(script, &said, &heard, |_, body| match &rules.lane {
+            Some(key) => key.of(body),
+            None => None,
+        });
     }
 
-    fn look_for_key(&mut self, body: &Body, after: usize) {
+    /// Counts which members a message of a server has, and finds those that may name lanes.
+    fn look_for_key(&mut self, names: &Names, body: &Body) {
         let Some(leaves) = body.text().and_then(leaves) else { return };
         let tops: BTreeSet<_> =
             leaves.iter().filter_map(|leaf| leaf.path.split('/').nth(1)).collect();
@@ -101,16 +111,18 @@ impl Survey {
         if self.shapes.len() < MOST_LANES * MOST_LANES {
             *self.shapes.entry(shape.clone()).or_default() += 1;
         }
-        for leaf in leaves.iter().filter(|leaf| leaf.path.matches('/').count() <= 2) {
-            let is_new = !self.candidates.contains_key(&leaf.path);
-            if is_new && self.candidates.len() == MOST_CANDIDATES {
+        for (path, name) in names {
+            if !self.candidates.contains_key(path) && self.candidates.len() == MOST_CANDIDATES {
                 continue;
             }
-            let Some(name) = leaf.string() else { continue };
-            let candidate = self.candidates.entry(leaf.path.clone());
+            let candidate = self.candidates.entry(path.clone());
             let candidate = candidate.or_insert_with(|| Some(Candidate::default()));
             let Some(lanes) = candidate else { continue };
-            lanes.count(&name, &shape, after);
+            let lane = lanes.lanes.entry(name.clone()).or_default();
+            lane.count += 1;
+            if lane.shapes.len() < MOST_LANES {
+                *lane.shapes.entry(shape.clone()).or_default() += 1;
+            }
             if lanes.lanes.len() > MOST_LANES {
                 *candidate = None;
             }
@@ -168,32 +180,80 @@ fn usual(path: &str) -> usize {
 }
 
 impl Candidate {
-    fn count(&mut self, name: &str, shape: &str, after: usize) {
-        if !self.lanes.contains_key(name) {
-            if self.lanes.len() > MOST_LANES {
-                return;
+    /// Another session begins.
+    fn begin(&mut self) {
+        self.said.clear();
+        self.lanes.values_mut().for_each(|lane| lane.here = 0);
+    }
+
+    /// Goes through a session in the order of the recording.
+    fn look(
+        &mut self,
+        script: &Script,
+        said: &[Names],
+        heard: &[Names],
+        lane: impl Fn(&Names, &Body) -> Option<String>,
+    ) {
+        let mut saying = script.said.iter().zip(said).enumerate().peekable();
+        for (message, names) in script.heard.iter().zip(heard) {
+            while let Some((_, (said, names))) =
+                saying.next_if(|(number, _)| *number < message.after)
+            {
+                let kind =
+                    lane(names, &said.body).unwrap_or_else(|| unnamed(&said.body).to_owned());
+                if self.said.len() < MOST_LANES || self.said.contains_key(&kind) {
+                    *self.said.entry(kind).or_default() += 1;
+                }
             }
-            self.lanes.insert(name.to_owned(), Lane::default());
+            let name =
+                lane(names, &message.body).unwrap_or_else(|| unnamed(&message.body).to_owned());
+            if self.lanes.len() < MOST_LANES || self.lanes.contains_key(&name) {
+                self.lanes.entry(name).or_default().count(&self.said);
+            }
         }
-        let Some(lane) = self.lanes.get_mut(name) else { return };
-        lane.count += 1;
-        if lane.shapes.len() < MOST_LANES && !shape.is_empty() {
-            *lane.shapes.entry(shape.to_owned()).or_default() += 1;
-        }
-        // The first may be a greeting.
-        let open = match lane.open {
-            Some((open, before)) => open + after.saturating_sub(before),
-            None => after.max(1),
-        };
-        lane.unasked += u64::from(open == 0);
-        lane.open = Some((open.saturating_sub(1), after));
     }
 }
 
 impl Lane {
-    /// An answer may rarely come twice.
-    const fn is_push(&self) -> bool {
-        self.unasked >= 2 && self.unasked * 3 >= self.count
+    /// One more came, when the client had said so many of each kind.
+    fn count(&mut self, said: &BTreeMap<String, u64>) {
+        if self.here == 0 && said.is_empty() {
+            // A greeting.
+            return;
+        }
+        self.here += 1;
+        if self.here == 1 {
+            return;
+        }
+        self.behind += 1;
+        for (kind, _) in said.iter().filter(|(_, count)| **count >= self.here) {
+            *self.explained.entry(kind.clone()).or_default() += 1;
+        }
+    }
+
+    /// Whether there is nothing that the client says to which these would be the answers: an answer
+    /// rarely comes twice.
+    fn is_push(&self) -> bool {
+        let explained = self.explained.values().max().copied().unwrap_or_default();
+        let surplus = self.behind - explained;
+        surplus >= 2 && surplus * 3 >= self.behind
+    }
+}
+
+/// The strings of a message that are not deep inside.
+fn names(body: &Body) -> Names {
+    let leaves = body.text().and_then(leaves).unwrap_or_default();
+    let near = leaves.into_iter().filter(|leaf| leaf.path.matches('/').count() <= 2);
+    near.filter_map(|leaf| Some((leaf.string()?, leaf.path)))
+        .map(|(name, path)| (path, name))
+        .collect()
+}
+
+/// The lane of a message that names none.
+const fn unnamed(body: &Body) -> &'static str {
+    match body.kind {
+        Kind::Text => "(text)",
+        Kind::Binary => "(binary)",
     }
 }
 

@@ -18,6 +18,7 @@ const { Program } = require('../runner/program');
 const { Capture } = require('../wireshark/capture');
 
 const HYBRIDGE = process.argv[2];
+const ROOT = path.join(__dirname, '../../..');
 const DEADLINE_MS = 300000;
 const deadline = Date.now() + DEADLINE_MS;
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hybridge-replay-'));
@@ -199,6 +200,43 @@ async function main() {
   console.log('ok: without quotes only they are missing, and nothing has stalled');
 
   await again(sample);
+  await tutorial();
+}
+
+/// The server of the tutorial, and what is said to it there.
+async function tutorial() {
+  const page = fs.readFileSync(path.join(ROOT, 'docs/tutorial/from-a-capture-to-a-verdict.md'), 'utf8');
+  const recording = path.join(ROOT, 'testdata/recordings/orders.wsrec');
+  const whole = page.match(/```python\n([^]*?)```/)[1];
+  const halved = whole.replace(/^( *)(await socket.send\(.*"quote")/m, '$1if number % 2: $2');
+  assert.notEqual(halved, whole);
+  const served = async (source, use) => {
+    // A port that the system chooses, and a line when it is there.
+    const own = source.replace('9000', '0').replace(
+      /async with (.*):\n( *)/,
+      'async with $1 as server:\n$2print(server.sockets[0].getsockname()[1], flush=True)\n$2',
+    );
+    const child = spawn('python3', ['-c', own], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    try {
+      return await use(Number((await lines.next()).value));
+    } finally {
+      child.kill();
+    }
+  };
+  const first = await served(whole, (port) => replay([recording], port));
+  assert.equal(first.code, 1);
+  assert.deepEqual([...new Set(first.verdicts.flatMap(paths))], ['/time']);
+  const [lane] = first.carried;
+  assert.deepEqual([first.lane, first.push, lane], ['/op', ['quote'], { from: '/token', to: '/token', sessions: 3 }]);
+  same(await served(whole, (port) => replay([recording], port, '--match', '/time=timestamp')), 'the tutorial');
+  const broken = await served(halved, (port) => replay([recording], port, '--match', '/time=timestamp'));
+  assert.deepEqual([broken.code, broken.messages.missing, broken.messages.matched], [1, 3, 14]);
+  console.log('ok: the broken server of the tutorial');
+}
+
+function paths({ differing }) {
+  return differing.flatMap(({ differences }) => differences.map(({ path }) => path));
 }
 
 /// A replay that the proxy records, and that recording said again.
