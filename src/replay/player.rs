@@ -16,7 +16,7 @@ use std::sync::Arc;
 const LINGER: u64 = 200_000_000;
 
 /// What all sessions of a replay share.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan {
     /// What belongs together.
     pub lanes: Lanes,

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Chosen {
+pub(in crate::cli) struct Chosen {
     /// Say these sessions only, by their numbers in the table of inspect: 3 or 3,7-9.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', value_parser = numbers)]
     sessions: Vec<RangeInclusive<u64>>,
@@ -31,7 +31,7 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    pub(super) fn choose(&self) -> Choose {
+    pub(in crate::cli) fn choose(&self) -> Choose {
         let Self { sessions, path, dialects, from, to } = self;
         let (sessions, path, dialects) = (sessions.clone(), path.clone(), dialects.clone());
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);

@@ -1,0 +1,148 @@
+//! The way of sessions from a file to a report: read, looked at, said, concluded.
+
+use super::progress::Progress;
+use crate::cli::inspect::nothing;
+use crate::cli::inspect::shown::{safe, shown};
+use crate::cli::report::{Report, Written};
+use crate::recording::shelf::{Choose, Shelf};
+use crate::recording::source;
+use crate::replay::lanes::Survey;
+use crate::replay::player::Plan;
+use crate::replay::verdict::Verdict;
+use crate::rerun::schedule::script;
+use anyhow::Context;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use tokio::signal::ctrl_c;
+use tokio::sync::mpsc::Receiver;
+use tokio_util::sync::CancellationToken;
+
+/// How many sessions of a file are looked at for its lanes.
+const SURVEYED: usize = 10_000;
+
+/// The chosen sessions of a file; `None`, and why, where there are none.
+///
+/// # Errors
+/// When that cannot be told.
+pub(in crate::cli) fn read(
+    file: &Path,
+    choose: Choose,
+    report: &mut Report,
+) -> anyhow::Result<Option<Shelf>> {
+    let name = name(file);
+    let mut shelf = Shelf::new(choose);
+    let read = source::open(file).map_err(anyhow::Error::from);
+    let read = read.and_then(|input| source::read(input, &mut shelf));
+    let why = match &read {
+        Err(error) => format!("{error:#}"),
+        Ok(account) if account.sessions == 0 => nothing(account),
+        Ok(_) if shelf.sessions().is_empty() => "none of its sessions is chosen".to_owned(),
+        Ok(_) => {
+            report.files.push((name, shelf.account().clone()));
+            return Ok(Some(shelf));
+        }
+    };
+    writeln!(io::stderr(), "{}: {}", shown(&name), safe(&why))?;
+    report.files.push((name, read.unwrap_or_default()));
+    Ok(None)
+}
+
+/// What a file is called.
+pub(in crate::cli) fn name(file: &Path) -> String {
+    match file.as_os_str() == "-" {
+        true => "standard input".to_owned(),
+        false => file.display().to_string(),
+    }
+}
+
+/// Finds in the sessions what a plan has to know of the application, and notes it in the report.
+///
+/// # Errors
+/// When they cannot be read.
+pub(in crate::cli) fn survey(
+    shelf: &Shelf,
+    mut plan: Plan,
+    report: &mut Report,
+) -> anyhow::Result<Plan> {
+    let surveyed = 0..shelf.sessions().len().min(SURVEYED);
+    let mut survey = Survey::default();
+    for index in surveyed.clone() {
+        if let Some(script) = script(shelf, index)? {
+            survey.look(&script, &plan.rules);
+        }
+    }
+    plan.lanes = survey.lanes(&mut plan.rules);
+    for index in surveyed {
+        if let Some(script) = script(shelf, index)? {
+            plan.look(&script);
+        }
+    }
+    report.lane = plan.lanes.key.as_ref().map(ToString::to_string).or_else(|| report.lane.take());
+    report.pushes.extend(plan.lanes.pushes.iter().cloned());
+    Ok(plan)
+}
+
+/// Takes what comes of `total` sessions that are said, to the end of the last, or until somebody
+/// interrupts.
+///
+/// # Errors
+/// When it cannot be known that somebody does.
+pub(in crate::cli) async fn follow(
+    mut verdicts: Receiver<Verdict>,
+    total: u64,
+    end: &CancellationToken,
+    mut take: impl FnMut(Verdict),
+) -> anyhow::Result<()> {
+    let mut progress = Progress::new(total);
+    loop {
+        let verdict = tokio::select! {
+            verdict = verdicts.recv() => verdict,
+            interrupted = ctrl_c(), if !end.is_cancelled() => {
+                interrupted.context("cannot listen for signals")?;
+                end.cancel();
+                continue;
+            }
+        };
+        let Some(verdict) = verdict else { break };
+        progress.step(verdict.is_same());
+        take(verdict);
+    }
+    progress.finish();
+    Ok(())
+}
+
+/// Tells the report, and what it means.
+///
+/// # Errors
+/// When it cannot be written.
+pub(in crate::cli) fn conclude(
+    mut report: Report,
+    reports: &[Written],
+    strict: bool,
+) -> anyhow::Result<ExitCode> {
+    if report.is_empty() {
+        return Ok(ExitCode::from(3));
+    }
+    report.sort();
+    for written in reports {
+        written.write(&report)?;
+    }
+    let mut out = io::stdout().lock();
+    report.tell(&mut out)?;
+    out.flush()?;
+    let unusable = report.files.iter().any(|(_, account)| account.sessions == 0);
+    Ok(ExitCode::from(match report.code() {
+        0 if strict && (report.is_damaged() || unusable) => 5,
+        code => code,
+    }))
+}
+
+/// Tells why arguments make no sense.
+///
+/// # Errors
+/// When that cannot be told.
+pub(in crate::cli) fn senseless(error: &anyhow::Error) -> anyhow::Result<ExitCode> {
+    writeln!(io::stderr(), "error: {error:#}")?;
+    Ok(ExitCode::from(2))
+}
