@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod diff;
 mod export;
 mod inspect;
 mod logs;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
     about,
     after_help = "Exit codes: 0 after an orderly end, 1 when it cannot run (an address in use or \
                   a faulty configuration, say), 2 for arguments that make no sense; inspect, \
-                  export and replay have more."
+                  export, replay and diff have more."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -49,6 +50,8 @@ enum Command {
     Export(export::Args),
     /// Say again to a live server what recorded clients said, and judge its answers.
     Replay(Box<replay::Args>),
+    /// Compare the sessions of two recordings.
+    Diff(Box<diff::Args>),
     /// Show the translation: two conversations byte by byte, and a page to try it with a browser.
     Demo(demo::Args),
 }
@@ -76,6 +79,10 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Replay(args) => {
             cli.logs.start(&Log { level: LogLevel::Warn, ..Log::default() });
             replay::run(args)
+        }
+        Command::Diff(args) => {
+            cli.logs.start(&Log { level: LogLevel::Warn, ..Log::default() });
+            diff::run(args)
         }
         Command::Demo(args) => {
             // What the demo shows is not to be broken up by lines that say that all is well.

@@ -277,7 +277,8 @@ fn extra(lane: &str, body: &Body) -> Extra {
     Extra { lane: lane.to_owned(), text: begin(body) }
 }
 
-fn begin(body: &Body) -> String {
+/// The beginning of a message.
+pub(super) fn begin(body: &Body) -> String {
     match body.text() {
         Some(text) => shown(text),
         None => format!("{} bytes", body.data.len()),

@@ -1,13 +1,13 @@
 //! One session that is said again: what its client says next, and when.
 
-use super::compare::{Made, Strictness, Terms};
+use super::compare::{Difference, Made, Strictness, Terms};
 use super::lanes::Lanes;
-use super::matcher::{Matcher, place};
+use super::matcher::{Matcher, begin, place};
 use super::pace::Pace;
 use super::rules::Rules;
 use super::script::{Body, Script};
 use super::variables::Variables;
-use super::verdict::{Delay, Stall, Verdict};
+use super::verdict::{Delay, Otherwise, Stall, Verdict};
 use crate::event::{Side, close_code};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -205,6 +205,30 @@ impl Player {
         if let (Some(said), Some(time)) = (script.said.get(said), self.times.get(said)) {
             let (then, now) = (heard.at.saturating_sub(said.at), now.saturating_sub(*time));
             verdict.delays.push(Delay { lane, then, now });
+        }
+    }
+
+    /// Another client has said its next message, in the place of ours.
+    pub(super) fn hear_client(&mut self, now: u64, body: &Body) {
+        let number = self.next;
+        let expected = match self.script.said.get(number) {
+            Some(_) => match self.say(now) {
+                Next::Say(expected) => Some(expected.into_owned()),
+                _ => None,
+            },
+            None => {
+                self.next += 1;
+                None
+            }
+        };
+        let differences = match expected {
+            Some(expected) => terms(&self.plan, &self.variables).differences("", &expected, body),
+            None => {
+                vec![Difference { path: String::new(), expected: None, actual: Some(begin(body)) }]
+            }
+        };
+        if !differences.is_empty() {
+            self.verdict.otherwise.add(Otherwise { number: number + 1, differences });
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Verdict {
     pub moved: Findings<Missing>,
     /// What was waited for in vain.
     pub stalls: Findings<Stall>,
+    /// What the client of another recording said otherwise.
+    pub otherwise: Findings<Otherwise>,
     /// How the opening differs, for a person.
     pub opening: Option<String>,
     /// How the end differs, for a person.
@@ -81,6 +83,15 @@ pub struct Extra {
     pub lane: String,
     /// The beginning of it.
     pub text: String,
+}
+
+/// A message of the client that it said otherwise, or that was not expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Otherwise {
+    /// Its number, from 1.
+    pub number: usize,
+    /// How it differs.
+    pub differences: Vec<Difference>,
 }
 
 /// A client message that has waited in vain.
@@ -149,6 +160,7 @@ impl Verdict {
             && self.extra.is_empty()
             && self.moved.is_empty()
             && self.stalls.is_empty()
+            && self.otherwise.is_empty()
             && self.opening.is_none()
             && self.closing.is_none()
             && !self.interrupted

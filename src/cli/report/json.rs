@@ -1,6 +1,7 @@
 //! The report as JSON, for programs; `docs/reference/replay.md` describes it.
 
 use super::{Report, Totals};
+use crate::replay::compare::Difference;
 use crate::replay::verdict::{Place, Verdict};
 use serde_json::{Value, json};
 
@@ -58,11 +59,14 @@ pub(super) fn write(report: &Report) -> anyhow::Result<Vec<u8>> {
 
 fn session(file: usize, verdict: &Verdict) -> Value {
     let differing = verdict.differing.first.iter().map(|differing| {
-        let differences = differing.differences.iter().map(|difference| {
-            json!({ "path": difference.path, "then": difference.expected, "now": difference.actual })
-        });
-        json!({ "message": place(&differing.message), "differences": differences.collect::<Vec<_>>() })
+        json!({
+            "message": place(&differing.message), "differences": differences(&differing.differences),
+        })
     });
+    let otherwise =
+        verdict.otherwise.first.iter().map(
+            |said| json!({ "said": said.number, "differences": differences(&said.differences) }),
+        );
     let expected = |missing: &crate::replay::verdict::Missing| json!({ "message": place(&missing.message), "text": missing.text });
     let extra =
         verdict.extra.first.iter().map(|extra| json!({ "lane": extra.lane, "text": extra.text }));
@@ -82,17 +86,26 @@ fn session(file: usize, verdict: &Verdict) -> Value {
         "counts": {
             "differing": verdict.differing.count, "missing": verdict.missing.count,
             "extra": verdict.extra.count, "moved": verdict.moved.count, "stalls": verdict.stalls.count,
+            "otherwise": verdict.otherwise.count,
         },
         "differing": differing.collect::<Vec<_>>(),
         "missing": verdict.missing.first.iter().map(expected).collect::<Vec<_>>(),
         "moved": verdict.moved.first.iter().map(expected).collect::<Vec<_>>(),
         "extra": extra.collect::<Vec<_>>(),
         "stalls": stalls.collect::<Vec<_>>(),
+        "otherwise": otherwise.collect::<Vec<_>>(),
         "opening": verdict.opening,
         "closing": verdict.closing,
         "damage": verdict.damage,
         "interrupted": verdict.interrupted,
     })
+}
+
+fn differences(differences: &[Difference]) -> Vec<Value> {
+    let each = differences.iter().map(|difference| {
+        json!({ "path": difference.path, "then": difference.expected, "now": difference.actual })
+    });
+    each.collect()
 }
 
 fn place(place: &Place) -> Value {

@@ -71,13 +71,18 @@ fn summary(verdict: &Verdict) -> String {
 fn findings(verdict: &Verdict) -> String {
     let mut lines = Vec::new();
     lines.extend(verdict.opening.iter().map(|opening| format!("opening: {opening}")));
-    for differing in &verdict.differing.first {
-        let number = differing.message.number;
-        for difference in &differing.differences {
+    let differing = verdict.differing.first.iter();
+    let differing = differing
+        .map(|differing| (format!("message {}", differing.message.number), &differing.differences));
+    let otherwise = verdict.otherwise.first.iter();
+    let otherwise =
+        otherwise.map(|said| (format!("message {} of the client", said.number), &said.differences));
+    for (message, differences) in differing.chain(otherwise) {
+        for difference in differences {
             let told =
                 |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
             let (then, now) = (told(&difference.expected), told(&difference.actual));
-            lines.push(format!("message {number} {}: then {then}, now {now}", difference.path));
+            lines.push(format!("{message} {}: then {then}, now {now}", difference.path));
         }
     }
     let missing = verdict.missing.first.iter();

@@ -20,6 +20,8 @@ use std::str::FromStr;
 pub(super) struct Report {
     /// What was compared with what, for a person.
     subject: String,
+    /// Whether nobody was spoken to.
+    offline: bool,
     /// What names the lanes, and those that come unasked.
     pub(super) lane: Option<String>,
     pub(super) pushes: Vec<String>,
@@ -71,6 +73,11 @@ impl Report {
         Self { subject, ..Self::default() }
     }
 
+    /// An empty one of sessions that are compared only.
+    pub(super) fn offline(subject: String) -> Self {
+        Self { offline: true, ..Self::new(subject) }
+    }
+
     /// Takes a verdict on a session of the file of this number.
     pub(super) fn take(&mut self, file: usize, mut verdict: Verdict) {
         for variable in verdict.variables.drain(..).filter(|variable| variable.is_known()) {
@@ -100,7 +107,11 @@ impl Report {
         let totals = self.totals();
         match totals {
             Totals { interrupted: 1.., .. } => 130,
-            Totals { sessions, unopened, .. } if sessions == unopened && sessions > 0 => 4,
+            Totals { sessions, unopened, .. }
+                if sessions == unopened && sessions > 0 && !self.offline =>
+            {
+                4
+            }
             Totals { sessions, same, .. } if same < sessions => 1,
             _ => 0,
         }

@@ -2,6 +2,7 @@
 
 use super::{Report, Totals};
 use crate::cli::inspect::shown::{safe, shown};
+use crate::replay::compare::Difference;
 use crate::replay::verdict::{Place, Verdict};
 use crate::transcript::account::Account;
 use std::collections::BTreeSet;
@@ -75,23 +76,7 @@ impl Report {
                 continue;
             }
             writeln!(out, "  differs: {}", place(&differing.message))?;
-            for difference in &differing.differences {
-                let told = |value: &Option<String>| {
-                    value.as_deref().map_or_else(|| "nothing".to_owned(), shown)
-                };
-                let path = if difference.path.is_empty() {
-                    String::new()
-                } else {
-                    format!("{} ", shown(&difference.path))
-                };
-                writeln!(out, "    {path}then {}", told(&difference.expected))?;
-                writeln!(
-                    out,
-                    "    {}now  {}",
-                    " ".repeat(path.chars().count()),
-                    told(&difference.actual)
-                )?;
-            }
+            differences(&differing.differences, out)?;
         }
         more(verdict.differing.count, lanes.len(), "differ", out)?;
         for missing in verdict.missing.first.iter().take(MOST) {
@@ -106,6 +91,11 @@ impl Report {
             writeln!(out, "  not expected: {}  {}", shown(&extra.lane), shown(&extra.text))?;
         }
         more(verdict.extra.count, MOST, "were not expected", out)?;
+        for otherwise in verdict.otherwise.first.iter().take(MOST) {
+            writeln!(out, "  the client says otherwise: > {}", otherwise.number)?;
+            differences(&otherwise.differences, out)?;
+        }
+        more(verdict.otherwise.count, MOST, "of the client are otherwise", out)?;
         for stall in verdict.stalls.first.iter().take(MOST) {
             let awaited = place(&stall.awaited);
             writeln!(
@@ -206,6 +196,22 @@ fn left_out(name: &str, account: &Account, out: &mut impl Write) -> io::Result<(
     }
     if let Some(damage) = &account.damage {
         writeln!(out, "{}: damaged: {}", shown(name), safe(damage))?;
+    }
+    Ok(())
+}
+
+/// What was there then, and what is now.
+fn differences(differences: &[Difference], out: &mut impl Write) -> io::Result<()> {
+    for difference in differences {
+        let told =
+            |value: &Option<String>| value.as_deref().map_or_else(|| "nothing".to_owned(), shown);
+        let path = match difference.path.is_empty() {
+            true => String::new(),
+            false => format!("{} ", shown(&difference.path)),
+        };
+        let space = " ".repeat(path.chars().count());
+        writeln!(out, "    {path}then {}", told(&difference.expected))?;
+        writeln!(out, "    {space}now  {}", told(&difference.actual))?;
     }
     Ok(())
 }
