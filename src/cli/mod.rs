@@ -5,7 +5,9 @@ mod demo;
 mod diff;
 mod export;
 mod inspect;
+mod learn;
 mod logs;
+mod output;
 mod reload;
 mod reloading;
 mod replay;
@@ -26,7 +28,7 @@ use std::process::ExitCode;
     about,
     after_help = "Exit codes: 0 after an orderly end, 1 when it cannot run (an address in use or \
                   a faulty configuration, say), 2 for arguments that make no sense; inspect, \
-                  export, replay and diff have more."
+                  export, replay, diff and learn have more."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -52,6 +54,8 @@ enum Command {
     Replay(Box<replay::Args>),
     /// Compare the sessions of two recordings.
     Diff(Box<diff::Args>),
+    /// Replay to a server that has not changed, and write what differs anyway as rules to review.
+    Learn(Box<learn::Args>),
     /// Show the translation: two conversations byte by byte, and a page to try it with a browser.
     Demo(demo::Args),
 }
@@ -83,6 +87,10 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Diff(args) => {
             cli.logs.start(&Log { level: LogLevel::Warn, ..Log::default() });
             diff::run(args)
+        }
+        Command::Learn(args) => {
+            cli.logs.start(&Log { level: LogLevel::Warn, ..Log::default() });
+            learn::run(args)
         }
         Command::Demo(args) => {
             // What the demo shows is not to be broken up by lines that say that all is well.

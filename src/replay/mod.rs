@@ -11,6 +11,7 @@
 
 pub mod compare;
 pub mod lanes;
+pub mod learn;
 pub mod matcher;
 pub mod offline;
 pub mod pace;

@@ -340,10 +340,7 @@ impl Form {
             Self::Type => std::mem::discriminant(expected) == std::mem::discriminant(actual),
             Self::Uuid => actual.as_str().is_some_and(is_uuid),
             Self::Timestamp => is_time(actual),
-            Self::Number => {
-                let text = actual.as_str();
-                actual.is_number() || text.is_some_and(|text| text.parse::<f64>().is_ok())
-            }
+            Self::Number => is_number(actual),
             Self::Pattern(pattern) => match actual {
                 Value::String(text) => pattern.0.is_match(text),
                 other => pattern.0.is_match(&other.to_string()),
@@ -352,14 +349,19 @@ impl Form {
     }
 }
 
-fn is_uuid(text: &str) -> bool {
+pub(super) fn is_number(value: &Value) -> bool {
+    let text = value.as_str();
+    value.is_number() || text.is_some_and(|text| text.parse::<f64>().is_ok())
+}
+
+pub(super) fn is_uuid(text: &str) -> bool {
     let groups: Vec<_> = text.split('-').collect();
     let lengths = groups.iter().map(|group| group.len());
     let is_hex = |group: &&str| group.bytes().all(|byte| byte.is_ascii_hexdigit());
     lengths.eq([8, 4, 4, 4, 12]) && groups.iter().all(is_hex)
 }
 
-fn is_time(value: &Value) -> bool {
+pub(super) fn is_time(value: &Value) -> bool {
     match value {
         Value::String(text) => {
             humantime::parse_rfc3339_weak(text).is_ok()

@@ -9,6 +9,8 @@
 )]
 
 mod diff;
+mod learn;
+mod server;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};

@@ -1,18 +1,17 @@
 //! `hybridge export`: recorded traffic of any form, written in another one.
 
-mod output;
 mod select;
 
 use super::inspect::nothing;
 use super::inspect::shown::{safe, shown};
 use super::inspect::watch::Watch;
 use super::is_broken_pipe;
+use super::output::{Output, is_same_file};
 use crate::recording::redact::{Key, Redact, Stand};
 use crate::recording::rules::{Rule, Rules};
 use crate::recording::{Sink, har, lines, pcapng, source};
 use crate::transcript::account::Account;
 use clap::{ValueEnum, ValueHint};
-use output::{Output, is_same_file};
 use select::Select;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 /// How much is written at once, in bytes.
 const PIECE: usize = 64 << 10;
 
-pub(super) enum Output {
+pub(in crate::cli) enum Output {
     Standard(BufWriter<Stdout>),
     File(Draft),
 }
 
 /// A file under another name, which is removed unless it becomes whole.
-pub(super) struct Draft {
+pub(in crate::cli) struct Draft {
     file: BufWriter<File>,
     path: PathBuf,
     /// Its name when it is whole.
@@ -25,7 +25,7 @@ pub(super) struct Draft {
 
 impl Output {
     /// Begins a file; `-` is standard output.
-    pub(super) fn create(to: &Path, force: bool) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn create(to: &Path, force: bool) -> anyhow::Result<Self> {
         if to.as_os_str() == "-" {
             return Ok(Self::Standard(BufWriter::with_capacity(PIECE, io::stdout())));
         }
@@ -43,7 +43,7 @@ impl Output {
     }
 
     /// Gives the file its name.
-    pub(super) fn finish(self) -> anyhow::Result<()> {
+    pub(in crate::cli) fn finish(self) -> anyhow::Result<()> {
         match self {
             Self::Standard(mut out) => Ok(out.flush()?),
             Self::File(mut draft) => draft.finish(),
@@ -85,7 +85,7 @@ impl Drop for Draft {
 }
 
 /// Whether two paths lead to the same file.
-pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+pub(in crate::cli) fn is_same_file(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| path.metadata().map(|file| (file.dev(), file.ino())).ok();
     place(one).is_some_and(|one| place(other) == Some(one))
 }
