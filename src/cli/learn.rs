@@ -3,7 +3,7 @@
 use super::output::{Output, is_same_file};
 use super::replay::choose::Chosen;
 use super::replay::saying::Saying;
-use super::replay::sessions::{conclude, follow, name, read, senseless, survey};
+use super::replay::sessions::{conclude, follow, heed, name, read, senseless, survey};
 use super::report::{Report, Written};
 use crate::recording::shelf::Shelf;
 use crate::replay::compare::Strictness;
@@ -12,7 +12,7 @@ use crate::replay::pace::Pace;
 use crate::replay::player::Plan;
 use crate::replay::rules::Rules;
 use crate::replay::verdict::Verdict;
-use crate::rerun::schedule::{Load, start};
+use crate::rerun::schedule::{Load, Servers, start};
 use crate::rerun::target::Target;
 use anyhow::{Context, bail};
 use clap::ValueHint;
@@ -76,8 +76,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let plan = args.saying.plan(Rules::default(), Strictness::Json);
     let plan = Arc::new(survey(&shelf, plan, &mut report)?);
-    let runner = Runner { shelf: Arc::new(shelf), target, end: CancellationToken::new() };
     let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let end = CancellationToken::new();
+    runtime.block_on(async { heed(&end) })?;
+    let servers = Servers::new(target, None, plan.pace);
+    let runner = Runner { shelf: Arc::new(shelf), servers, end };
     let mut learned = Learned::default();
     for _ in 0..args.runs {
         let mut run = Report::new(subject.clone());
@@ -86,7 +89,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         runtime.block_on(runner.run(&plan, |verdict| {
             learned.take(&verdict);
             run.take(0, verdict);
-        }))?;
+        }));
         if matches!(run.code(), 4 | 130) {
             runtime.shutdown_background();
             return conclude(run, &args.reports, false);
@@ -98,7 +101,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let plan = args.saying.plan(rules, Strictness::Json);
     report.pushes.clear();
     let plan = Arc::new(survey(&runner.shelf, plan, &mut report)?);
-    runtime.block_on(runner.run(&plan, |verdict| report.take(0, verdict)))?;
+    runtime.block_on(runner.run(&plan, |verdict| report.take(0, verdict)));
     runtime.shutdown_background();
     report.unused.extend(plan.rules.unused());
     if report.code() != 130 {
@@ -122,17 +125,17 @@ fn sensible(args: &Args) -> anyhow::Result<Arc<Target>> {
 /// Says the sessions of a file again and again.
 struct Runner {
     shelf: Arc<Shelf>,
-    target: Arc<Target>,
+    servers: Servers,
     end: CancellationToken,
 }
 
 impl Runner {
-    async fn run(&self, plan: &Arc<Plan>, take: impl FnMut(Verdict)) -> anyhow::Result<()> {
+    async fn run(&self, plan: &Arc<Plan>, take: impl FnMut(Verdict)) {
         let at_once = if plan.pace == Pace::Step { 1 } else { AT_ONCE };
         let load = Load { at_once, copies: 1, rate: None };
-        let (shelf, target) = (Arc::clone(&self.shelf), Arc::clone(&self.target));
+        let (shelf, servers) = (Arc::clone(&self.shelf), self.servers.clone());
         let total = shelf.sessions().len() as u64;
-        let verdicts = start(shelf, target, Arc::clone(plan), load, self.end.clone());
-        follow(verdicts, total, &self.end, take).await
+        let verdicts = start(shelf, servers, Arc::clone(plan), load, self.end.clone());
+        follow(verdicts, total, take).await;
     }
 }

@@ -12,6 +12,7 @@
 pub mod compare;
 pub mod lanes;
 pub mod learn;
+mod live;
 pub mod matcher;
 pub mod offline;
 pub mod pace;

@@ -32,10 +32,30 @@ pub fn compare(plan: &Arc<Plan>, then: Script, now: &Script) -> Verdict {
         verdict.closing = Some("the client closed, expected the server to".to_owned());
     }
     if let Some(damage) = &now.damage {
-        let damage = format!("in the second recording: {damage}");
+        let damage = format!("of what came: {damage}");
         let both = |first: &String| format!("{first}; {damage}");
         verdict.damage = Some(verdict.damage.as_ref().map_or_else(|| damage.clone(), both));
     }
+    verdict
+}
+
+/// The verdict on a session that was said to two servers at the same time: what the second did is compared
+/// with what the first did. Each comes with the verdict on it that the recording gives.
+pub fn judge(plan: &Arc<Plan>, then: (Verdict, Script), now: (Verdict, Script)) -> Verdict {
+    let ((base, then), (target, now)) = (then, now);
+    let opened = (then.accept.is_some(), now.accept.is_some());
+    let mut verdict = compare(plan, then, &now);
+    verdict.copy = target.copy;
+    verdict.interrupted = base.interrupted || target.interrupted;
+    let why = |of: &Verdict| of.opening.clone().unwrap_or_else(|| "not opened".to_owned());
+    match opened {
+        (false, _) => verdict.opening = Some(format!("the baseline: {}", why(&base))),
+        (true, false) => verdict.opening = Some(why(&target)),
+        (true, true) => {}
+    }
+    let damage = target.damage.map(|damage| format!("in the recording: {damage}"));
+    verdict.damage =
+        damage.into_iter().chain(verdict.damage).reduce(|all, one| format!("{all}; {one}"));
     verdict
 }
 

@@ -2,6 +2,7 @@
 
 use super::compare::{Difference, Made, Strictness, Terms};
 use super::lanes::Lanes;
+use super::live::Live;
 use super::matcher::{Matcher, begin, place};
 use super::pace::Pace;
 use super::rules::Rules;
@@ -90,6 +91,8 @@ pub struct Player {
     looked: usize,
     /// When the messages were said.
     times: Vec<u64>,
+    /// What happens, where that is wanted.
+    live: Option<Live>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,9 +144,16 @@ impl Player {
             allowed: false,
             looked: 0,
             times: Vec::new(),
+            live: None,
         };
         this.look_ahead();
         this
+    }
+
+    /// A session of which what is said and heard is kept too.
+    pub fn kept(plan: Arc<Plan>, script: Script, copy: u32) -> Self {
+        let live = Some(Live::new(&script));
+        Self { live, ..Self::new(plan, script, copy) }
     }
 
     /// The recording of it.
@@ -154,6 +164,9 @@ impl Player {
     /// The server has answered the opening handshake.
     pub fn opened(&mut self, now: u64, status: u16, fields: &[(String, String)]) {
         (self.opened, self.progress) = (now, now);
+        if let Some(live) = &mut self.live {
+            live.opened(now, status, fields);
+        }
         let recorded = self.script.accept.as_ref().map(|(_, accept)| accept);
         let due = recorded.map_or(101, |accept| accept.status);
         if status != due {
@@ -188,6 +201,9 @@ impl Player {
 
     /// The server has said a message.
     pub fn heard(&mut self, now: u64, body: Body) {
+        if let Some(live) = self.live.as_mut().filter(|_| self.phase == Phase::Talking) {
+            live.heard(now, &body);
+        }
         let Self { plan, script, matcher, variables, verdict, .. } = self;
         let lane = plan.lanes.of(&body);
         let terms = terms(plan, variables);
@@ -237,6 +253,9 @@ impl Player {
     pub fn ended(&mut self, how: Ended) {
         let early = self.phase == Phase::Talking;
         self.phase = Phase::Over;
+        if let Some(live) = self.live.as_mut().filter(|_| early) {
+            live.ended(&how);
+        }
         if !self.plan.closing || !early && matches!(how, Ended::Closed(_)) {
             return;
         }
@@ -295,7 +314,15 @@ impl Player {
             self.verdict.closing = Some("the server did not close, as it did then".to_owned());
         }
         self.phase = Phase::Leaving(now.saturating_add(self.plan.drain));
+        if let Some(live) = &mut self.live {
+            live.left(now);
+        }
         Next::Leave(self.script.closing.code.filter(|_| !by_server).or(Some(close_code::NORMAL)))
+    }
+
+    /// What was said and heard, where it was kept.
+    pub fn transcript(&mut self) -> Option<Script> {
+        self.live.take().map(Live::finish)
     }
 
     /// What came of it.
@@ -323,7 +350,13 @@ impl Player {
         self.times.push(now);
         self.look_ahead();
         match self.script.said.get(number) {
-            Some(said) => Next::Say(self.variables.rewritten(number, &said.body)),
+            Some(said) => {
+                let body = self.variables.rewritten(number, &said.body);
+                if let Some(live) = &mut self.live {
+                    live.said(now, &body);
+                }
+                Next::Say(body)
+            }
             None => Next::Done,
         }
     }

@@ -7,7 +7,6 @@ use crate::event::{FinMeans, Kind, Reason, Side};
 use crate::replay::compare::shown;
 use crate::replay::player::{Ended, Next, Player};
 use crate::replay::script::Body;
-use crate::replay::verdict::Verdict;
 use arrayvec::ArrayVec;
 use bytes::BytesMut;
 use std::io::{self, Write};
@@ -34,17 +33,16 @@ type Fill = fn(&mut [u8]);
 /// Says a session; ends early where it is told to.
 pub(super) async fn play(
     target: &Target,
-    mut player: Player,
+    player: &mut Player,
     clock: Instant,
     steps: Option<&mut Steps>,
     end: &CancellationToken,
-) -> Verdict {
+) {
     let opening = target.open(&player.script().open);
     let opened = tokio::select! {
         opened = opening => opened,
         () = end.cancelled() => {
-            player.interrupt();
-            return player.finish();
+            return player.interrupt();
         }
     };
     let now = since(clock);
@@ -53,10 +51,9 @@ pub(super) async fn play(
         Ok(Opened::Refused(status, fields)) => player.opened(now, status, &fields),
         Ok(Opened::Open(accepted)) => {
             player.opened(now, 101, &accepted.fields);
-            Connection::new(*accepted, clock).talk(&mut player, steps, end).await;
+            Connection::new(*accepted, clock).talk(player, steps, end).await;
         }
     }
-    player.finish()
 }
 
 fn since(clock: Instant) -> u64 {

@@ -5,6 +5,7 @@ use super::connection::play;
 use super::steps::Steps;
 use super::target::Target;
 use crate::recording::shelf::Shelf;
+use crate::replay::offline::judge;
 use crate::replay::pace::Pace;
 use crate::replay::player::{Plan, Player};
 use crate::replay::script::{Script, Scripts};
@@ -31,16 +32,71 @@ pub(crate) struct Load {
     pub(crate) rate: Option<f64>,
 }
 
+/// Whom sessions are said to.
+#[derive(Debug, Clone)]
+pub(crate) struct Servers {
+    pub(crate) target: Arc<Target>,
+    /// The one whose answers are expected of it, instead of those of the recording.
+    pub(crate) baseline: Option<Arc<Target>>,
+    /// Who lets messages be said to the target one by one.
+    steps: Option<Arc<Mutex<Steps>>>,
+}
+
+impl Servers {
+    /// One, which is to answer as the recorded server did, unless there is a baseline.
+    pub(crate) fn new(target: Arc<Target>, baseline: Option<Arc<Target>>, pace: Pace) -> Self {
+        let steps = (pace == Pace::Step).then(|| Arc::new(Mutex::new(Steps::start())));
+        Self { target, baseline, steps }
+    }
+
+    /// Says one session.
+    pub(crate) async fn say(
+        &self,
+        plan: &Arc<Plan>,
+        script: Script,
+        copy: u32,
+        clock: Instant,
+        end: &CancellationToken,
+    ) -> Verdict {
+        let mut steps = match &self.steps {
+            Some(steps) => Some(steps.lock().await),
+            None => None,
+        };
+        let steps = steps.as_deref_mut();
+        let Some(baseline) = &self.baseline else {
+            let mut player = Player::new(Arc::clone(plan), script, copy);
+            play(&self.target, &mut player, clock, steps, end).await;
+            return player.finish();
+        };
+        let player = |script| Player::kept(Arc::clone(plan), script, copy);
+        let [mut then, mut now] = [player(script.clone()), player(script)];
+        // Boxed, for most sessions are said to one server, and may be many.
+        Box::pin(async {
+            tokio::join!(
+                play(baseline, &mut then, clock, None, end),
+                play(&self.target, &mut now, clock, steps, end)
+            )
+        })
+        .await;
+        match (then.transcript(), now.transcript()) {
+            (Some(first), Some(second)) => {
+                judge(plan, (then.finish(), first), (now.finish(), second))
+            }
+            _ => now.finish(),
+        }
+    }
+}
+
 /// Says all sessions of a recording, and hands out what came of each.
 pub(crate) fn start(
     shelf: Arc<Shelf>,
-    target: Arc<Target>,
+    servers: Servers,
     plan: Arc<Plan>,
     load: Load,
     end: CancellationToken,
 ) -> mpsc::Receiver<Verdict> {
     let (verdicts, taken) = mpsc::channel(VERDICTS);
-    tokio::spawn(Schedule::new(shelf, target, plan, load, end, verdicts).run());
+    tokio::spawn(Schedule::new(shelf, servers, plan, load, end, verdicts).run());
     taken
 }
 
@@ -60,7 +116,7 @@ pub(crate) fn script(shelf: &Shelf, index: usize) -> anyhow::Result<Option<Scrip
 
 struct Schedule {
     shelf: Arc<Shelf>,
-    target: Arc<Target>,
+    servers: Servers,
     plan: Arc<Plan>,
     load: Load,
     end: CancellationToken,
@@ -71,22 +127,19 @@ struct Schedule {
     /// Of the sessions that have not ended, by when they had in the recording, how many copies there are.
     open: BTreeMap<(u64, usize), u32>,
     begun: u32,
-    /// Who lets messages be said one by one.
-    steps: Option<Arc<Mutex<Steps>>>,
 }
 
 impl Schedule {
     fn new(
         shelf: Arc<Shelf>,
-        target: Arc<Target>,
+        servers: Servers,
         plan: Arc<Plan>,
         load: Load,
         end: CancellationToken,
         verdicts: mpsc::Sender<Verdict>,
     ) -> Self {
         let (clock, running, open) = (Instant::now(), JoinSet::new(), BTreeMap::new());
-        let steps = (plan.pace == Pace::Step).then(|| Arc::new(Mutex::new(Steps::start())));
-        Self { shelf, target, plan, load, end, verdicts, clock, running, open, begun: 0, steps }
+        Self { shelf, servers, plan, load, end, verdicts, clock, running, open, begun: 0 }
     }
 
     async fn run(mut self) {
@@ -124,20 +177,13 @@ impl Schedule {
         if self.end.is_cancelled() {
             return false;
         }
-        let (shelf, target) = (Arc::clone(&self.shelf), Arc::clone(&self.target));
+        let (shelf, servers) = (Arc::clone(&self.shelf), self.servers.clone());
         let (plan, clock, end) = (Arc::clone(&self.plan), self.clock, self.end.clone());
-        let (verdicts, steps) = (self.verdicts.clone(), self.steps.clone());
+        let verdicts = self.verdicts.clone();
         self.running.spawn(async move {
             let verdict = match script(&shelf, index) {
                 Ok(None) => return index,
-                Ok(Some(script)) => {
-                    let player = Player::new(plan, script, copy);
-                    let mut steps = match &steps {
-                        Some(steps) => Some(steps.lock().await),
-                        None => None,
-                    };
-                    play(&target, player, clock, steps.as_deref_mut(), &end).await
-                }
+                Ok(Some(script)) => servers.say(&plan, script, copy, clock, &end).await,
                 Err(error) => Verdict::unread(index, copy, &format!("{error:#}")),
             };
             // Who takes them has gone at the end only.

@@ -8,6 +8,7 @@
     reason = "a test may panic"
 )]
 
+mod baseline;
 mod diff;
 mod learn;
 mod server;

@@ -12,12 +12,12 @@ use crate::recording::shelf::Shelf;
 use crate::replay::pace::Pace;
 use crate::replay::player::Plan;
 use crate::replay::rules::Rules;
-use crate::rerun::schedule::{Load, script, start};
-use crate::rerun::target::Target;
+use crate::rerun::schedule::{Load, Servers, script, start};
+use anyhow::bail;
 use choose::Chosen;
 use clap::ValueHint;
 use saying::Saying;
-use sessions::{conclude, follow, name, read, senseless, survey};
+use sessions::{conclude, follow, heed, name, read, senseless, survey};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +52,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "NUMBER", value_parser = rate)]
     rate: Option<f64>,
 
+    /// Another server, to whom the same is said at the same time: what the target answers is compared
+    /// with what this one does, instead of the recording.
+    #[arg(long, value_name = "URL")]
+    baseline: Option<String>,
+
     #[command(flatten)]
     chosen: Chosen,
 
@@ -73,15 +78,19 @@ pub(super) struct Args {
 
 /// Says everything.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (target, rules) = match prepare(args) {
+    let (servers, rules) = match prepare(args) {
         Ok(prepared) => prepared,
         Err(error) => return senseless(&error),
     };
     let files: Vec<_> = args.files.iter().map(|file| name(file)).collect();
-    let subject = format!("{} said to {}", files.join(", "), args.saying.subject(&target));
+    let mut subject = files.join(", ") + " said to " + &args.saying.subject(&servers.target);
+    if let Some(baseline) = &servers.baseline {
+        subject += &format!(", compared with {}", baseline.address());
+    }
     let mut report = Report::new(subject);
     let end = CancellationToken::new();
     let runtime = Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async { heed(&end) })?;
     let mut rules = Some(rules);
     for (number, file) in args.files.iter().enumerate() {
         let Some(shelf) = read(file, args.chosen.choose(), &mut report)? else { continue };
@@ -101,9 +110,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let plan = Arc::new(plan);
         runtime.block_on(async {
             let shelf = Arc::new(shelf);
-            let verdicts = start(shelf, Arc::clone(&target), Arc::clone(&plan), load, end.clone());
-            follow(verdicts, total, &end, |verdict| report.take(number, verdict)).await
-        })?;
+            let verdicts = start(shelf, servers.clone(), Arc::clone(&plan), load, end.clone());
+            follow(verdicts, total, |verdict| report.take(number, verdict)).await;
+        });
         report.unused.extend(plan.rules.unused());
     }
     // What has not ended by now is not waited for.
@@ -116,8 +125,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     conclude(report, &args.reports, args.strict)
 }
 
-fn prepare(args: &Args) -> anyhow::Result<(Arc<Target>, Rules)> {
-    Ok((args.saying.target()?, args.terms.rules()?))
+fn prepare(args: &Args) -> anyhow::Result<(Servers, Rules)> {
+    let pace = args.saying.pace;
+    if pace == Pace::Step && args.files.iter().any(|file| file.as_os_str() == "-") {
+        bail!("with --pace step standard input is for the steps, and cannot be a FILE");
+    }
+    let baseline = args.baseline.as_ref().map(|url| args.saying.server(url)).transpose()?;
+    Ok((Servers::new(args.saying.target()?, baseline, pace), args.terms.rules()?))
 }
 
 /// Tells what would be said.

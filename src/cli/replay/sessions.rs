@@ -10,11 +10,10 @@ use crate::replay::lanes::Survey;
 use crate::replay::player::Plan;
 use crate::replay::verdict::Verdict;
 use crate::rerun::schedule::script;
-use anyhow::Context;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
@@ -83,33 +82,37 @@ pub(in crate::cli) fn survey(
     Ok(plan)
 }
 
-/// Takes what comes of `total` sessions that are said, to the end of the last, or until somebody
-/// interrupts.
+/// Has SIGINT and SIGTERM end what is said, from now on. To be called in a runtime, before anybody is
+/// connected to.
 ///
 /// # Errors
-/// When it cannot be known that somebody does.
+/// When the system does not let us listen for signals.
+pub(in crate::cli) fn heed(end: &CancellationToken) -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let end = end.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        end.cancel();
+    });
+    Ok(())
+}
+
+/// Takes what comes of `total` sessions that are said, to the end of the last.
 pub(in crate::cli) async fn follow(
     mut verdicts: Receiver<Verdict>,
     total: u64,
-    end: &CancellationToken,
     mut take: impl FnMut(Verdict),
-) -> anyhow::Result<()> {
+) {
     let mut progress = Progress::new(total);
-    loop {
-        let verdict = tokio::select! {
-            verdict = verdicts.recv() => verdict,
-            interrupted = ctrl_c(), if !end.is_cancelled() => {
-                interrupted.context("cannot listen for signals")?;
-                end.cancel();
-                continue;
-            }
-        };
-        let Some(verdict) = verdict else { break };
+    while let Some(verdict) = verdicts.recv().await {
         progress.step(verdict.is_same());
         take(verdict);
     }
     progress.finish();
-    Ok(())
 }
 
 /// Tells the report, and what it means.
