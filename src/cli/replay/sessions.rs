@@ -18,7 +18,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 /// How many sessions of a file are looked at for its lanes.
-const SURVEYED: usize = 10_000;
+const SURVEYED: usize = 1_000;
 
 /// The chosen sessions of a file; `None`, and why, where there are none.
 ///
