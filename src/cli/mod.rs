@@ -13,6 +13,7 @@ mod reloading;
 mod replay;
 mod report;
 mod serve;
+mod shrink;
 mod signals;
 mod terms;
 
@@ -28,7 +29,7 @@ use std::process::ExitCode;
     about,
     after_help = "Exit codes: 0 after an orderly end, 1 when it cannot run (an address in use or \
                   a faulty configuration, say), 2 for arguments that make no sense; inspect, \
-                  export, replay, diff and learn have more."
+                  export, replay, diff, learn and shrink have more."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -56,6 +57,8 @@ enum Command {
     Diff(Box<diff::Args>),
     /// Replay to a server that has not changed, and write what differs anyway as rules to review.
     Learn(Box<learn::Args>),
+    /// Find the smallest part of a session that a server still answers otherwise than then.
+    Shrink(Box<shrink::Args>),
     /// Show the translation: two conversations byte by byte, and a page to try it with a browser.
     Demo(demo::Args),
 }
@@ -91,6 +94,10 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Learn(args) => {
             cli.logs.start(&Log { level: LogLevel::Warn, ..Log::default() });
             learn::run(args)
+        }
+        Command::Shrink(args) => {
+            cli.logs.start(&Log { level: LogLevel::Warn, ..Log::default() });
+            shrink::run(args)
         }
         Command::Demo(args) => {
             // What the demo shows is not to be broken up by lines that say that all is well.

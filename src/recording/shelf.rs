@@ -18,6 +18,7 @@ pub(crate) type Choose = Box<dyn Fn(u64, u64, &Open) -> bool + Send + Sync>;
 /// The sessions of one recording.
 pub(crate) struct Shelf {
     choose: Choose,
+    header: Header,
     account: Account,
     sessions: Vec<Kept>,
     /// Those that have not ended, by their numbers.
@@ -44,6 +45,7 @@ impl Shelf {
     pub(crate) fn new(choose: Choose) -> Self {
         Self {
             choose,
+            header: Header::default(),
             account: Account::default(),
             sessions: Vec::new(),
             open: HashMap::new(),
@@ -51,6 +53,11 @@ impl Shelf {
             file: None,
             written: 0,
         }
+    }
+
+    /// Where the recording comes from.
+    pub(crate) const fn header(&self) -> &Header {
+        &self.header
     }
 
     /// What was in the recording beside them.
@@ -101,7 +108,8 @@ impl Shelf {
 }
 
 impl Sink for Shelf {
-    fn begin(&mut self, _: &Header) -> io::Result<()> {
+    fn begin(&mut self, header: &Header) -> io::Result<()> {
+        self.header = header.clone();
         Ok(())
     }
 

@@ -19,5 +19,6 @@ pub mod pace;
 pub mod player;
 pub mod rules;
 pub mod script;
+pub mod shrink;
 pub mod variables;
 pub mod verdict;

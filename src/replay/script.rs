@@ -150,6 +150,17 @@ impl Script {
     }
 }
 
+/// The script of the events of one session.
+pub fn of(events: &[Event]) -> Option<Script> {
+    let mut scripts = Scripts::default();
+    for event in events {
+        if let Some(script) = scripts.take(event) {
+            return Some(script);
+        }
+    }
+    scripts.rest().pop()
+}
+
 /// Makes scripts of events.
 #[derive(Debug, Default)]
 pub struct Scripts(HashMap<u64, Script>);

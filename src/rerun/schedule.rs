@@ -8,7 +8,7 @@ use crate::recording::shelf::Shelf;
 use crate::replay::offline::judge;
 use crate::replay::pace::Pace;
 use crate::replay::player::{Plan, Player};
-use crate::replay::script::{Script, Scripts};
+use crate::replay::script::{self, Script};
 use crate::replay::verdict::Verdict;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -105,13 +105,7 @@ pub(crate) fn start(
 /// # Errors
 /// When it cannot be read.
 pub(crate) fn script(shelf: &Shelf, index: usize) -> anyhow::Result<Option<Script>> {
-    let mut scripts = Scripts::default();
-    for event in shelf.events(index)? {
-        if let Some(script) = scripts.take(&event) {
-            return Ok(Some(script));
-        }
-    }
-    Ok(scripts.rest().pop())
+    Ok(script::of(&shelf.events(index)?))
 }
 
 struct Schedule {

@@ -12,6 +12,7 @@ mod baseline;
 mod diff;
 mod learn;
 mod server;
+mod shrink;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};

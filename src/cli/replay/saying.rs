@@ -28,7 +28,7 @@ pub(in crate::cli) struct Saying {
     /// When a message is said: causal, causal+time, time, fast or step; behind time may stand how many times
     /// as fast, as in time:×2.
     #[arg(long, value_name = "PACE", default_value = "causal")]
-    pub(super) pace: Pace,
+    pub(in crate::cli) pace: Pace,
 
     /// Which answers a message waits for.
     #[arg(long, value_name = "WHICH", default_value = "replies")]
