@@ -2,6 +2,7 @@
 //! server.
 
 mod connection;
+mod line;
 pub(crate) mod offer;
 pub(crate) mod schedule;
 mod steps;

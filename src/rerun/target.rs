@@ -1,11 +1,13 @@
 //! The server that recorded clients are to talk to.
 
+use super::line::Line;
 use super::offer::Rewriting;
 use crate::config::backend::{Backend, ClientTls};
 use crate::config::server_url::ServerUrl;
 use crate::config::values::Period;
 use crate::dialect::Dialect;
 use crate::dialect::opening::ClientOpening;
+use crate::event::Side;
 use crate::handshake::{Answer, Failure};
 use crate::net::stream::Stream;
 use crate::transcript::event::Open;
@@ -42,11 +44,18 @@ pub(super) enum Opened {
 }
 
 pub(super) struct Accepted {
-    pub(super) stream: Stream,
-    pub(super) dialect: Dialect,
+    stream: Stream,
+    dialect: Dialect,
     pub(super) fields: Vec<(String, String)>,
     /// What it said right behind.
-    pub(super) early: Vec<u8>,
+    early: Vec<u8>,
+}
+
+impl Accepted {
+    /// The connection, on which we are the client.
+    pub(super) fn into_line(self) -> Line {
+        Line::new(self.stream, self.dialect, Side::Client, &self.early)
+    }
 }
 
 impl Target {

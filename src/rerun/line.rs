@@ -1,0 +1,187 @@
+//! One connection behind its opening handshake: what the peer says, message by message, and what is said
+//! to it. Pings are answered here.
+
+use super::target::random;
+use crate::codec::{Codec, CodecError, Message};
+use crate::dialect::Dialect;
+use crate::event::{FinMeans, Kind, Reason, Side};
+use crate::net::stream::Stream;
+use crate::replay::player::Ended;
+use crate::replay::script::Body;
+use arrayvec::ArrayVec;
+use bytes::BytesMut;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::codec::{Decoder, Encoder};
+
+/// The longest message of a peer, in bytes.
+const LARGEST_MESSAGE: usize = 64 << 20;
+
+/// From how many unsent bytes on nothing more is said.
+const MUCH: usize = 256 << 10;
+
+/// How much is read at once: little, for most messages are short and sessions may be many.
+const LITTLE: usize = 2 << 10;
+
+/// What buffers keep that are empty.
+const KEPT: usize = 4 << 10;
+
+type Fill = fn(&mut [u8]);
+
+/// What a peer has said.
+pub(super) enum Heard {
+    Message(Body),
+    Ended(Ended),
+}
+
+pub(super) struct Line {
+    read: ReadHalf<Stream>,
+    write: WriteHalf<Stream>,
+    codec: Codec<Fill>,
+    /// What the end of the peer's stream means.
+    fin: FinMeans,
+    input: BytesMut,
+    output: BytesMut,
+    /// Whether we have said the close.
+    has_left: bool,
+    /// Whether our stream has ended.
+    is_silent: bool,
+}
+
+impl Line {
+    /// `own` is the side that we are, `early` what the peer said right behind its handshake.
+    pub(super) fn new(stream: Stream, dialect: Dialect, own: Side, early: &[u8]) -> Self {
+        let (read, write) = split(stream);
+        Self {
+            read,
+            write,
+            codec: Codec::new(dialect, own, LARGEST_MESSAGE, random as Fill),
+            fin: dialect.able().fin,
+            input: BytesMut::from(early),
+            output: BytesMut::new(),
+            has_left: false,
+            is_silent: false,
+        }
+    }
+
+    /// Takes the next of what has come.
+    pub(super) fn hear(&mut self) -> Option<Heard> {
+        loop {
+            let ended = match self.codec.decode(&mut self.input) {
+                Ok(None) => break,
+                Ok(Some(Message::Text(text))) => {
+                    let data = text.into_bytes();
+                    return Some(Heard::Message(Body { kind: Kind::Text, data }));
+                }
+                Ok(Some(Message::Binary(data))) => {
+                    let data = data.to_vec();
+                    return Some(Heard::Message(Body { kind: Kind::Binary, data }));
+                }
+                Ok(Some(Message::Ping(payload))) => {
+                    // "MAY elect to send a Pong frame for only the most recently processed Ping" (RFC
+                    // 6455 section 5.5.3): a peer that does not read does not get them all.
+                    if self.has_room() {
+                        self.encode(Message::Pong(payload));
+                    }
+                    continue;
+                }
+                Ok(Some(Message::Pong(_))) => continue,
+                Ok(Some(Message::Close(reason))) => {
+                    let code = reason.map(|reason| reason.code);
+                    self.leave(code, "");
+                    Ended::Closed(code)
+                }
+                Err(CodecError::Fault(fault)) => {
+                    self.leave(Some(fault.close_code()), "");
+                    Ended::Fault(fault.to_string())
+                }
+                Err(CodecError::Io(_)) => Ended::Lost,
+            };
+            return Some(Heard::Ended(ended));
+        }
+        if self.input.is_empty() && self.input.capacity() > KEPT {
+            self.input = BytesMut::new();
+        }
+        None
+    }
+
+    /// Whether more may be said.
+    pub(super) fn has_room(&self) -> bool {
+        self.output.len() < MUCH
+    }
+
+    pub(super) fn say(&mut self, body: &Body) {
+        self.encode(match body.text() {
+            Some(text) => Message::Text(text.to_owned()),
+            None => Message::Binary(body.data.clone().into()),
+        });
+    }
+
+    /// Says the close, once.
+    pub(super) fn leave(&mut self, code: Option<u16>, text: &str) {
+        if !std::mem::replace(&mut self.has_left, true) {
+            let text = ArrayVec::try_from(text.as_bytes()).unwrap_or_default();
+            let reason = code.map(|code| Reason { code, text });
+            let close = self.codec.encode(Message::Close(reason), &mut self.output);
+            if close.is_err() {
+                // A code that may not be on the wire.
+                self.codec.encode(Message::Close(None), &mut self.output).ok();
+            }
+        }
+    }
+
+    fn encode(&mut self, message: Message) {
+        // Behind our close nothing is said, which is the only error of it.
+        self.codec.encode(message, &mut self.output).ok();
+    }
+
+    /// Waits for the first thing that happens: bytes that come, where they are wanted, or leave, or the
+    /// time. The end of the stream, or its loss, is told.
+    pub(super) async fn step(&mut self, until: Instant, wanted: bool) -> Option<Ended> {
+        self.input.reserve(LITTLE);
+        // Where the end of the stream is all the closing there is, nothing else tells it.
+        let is_end = self.has_left && !self.is_silent && self.fin == FinMeans::Close;
+        let Self { read, write, input, output, is_silent, .. } = self;
+        let leaves = !output.is_empty() || is_end;
+        let leaving = async {
+            if output.is_empty() {
+                write.shutdown().await?;
+                *is_silent = true;
+            } else {
+                write.write_buf(output).await?;
+                if output.is_empty() && output.capacity() > KEPT {
+                    *output = BytesMut::new();
+                }
+            }
+            std::io::Result::Ok(())
+        };
+        tokio::select! {
+            biased;
+            result = leaving, if leaves => result.is_err().then_some(Ended::Lost),
+            result = read.read_buf(input), if wanted => match result {
+                Ok(0) => Some(self.stream_ended()),
+                Ok(_) => None,
+                Err(_) => Some(Ended::Lost),
+            },
+            () = sleep_until(until) => None,
+        }
+    }
+
+    const fn stream_ended(&self) -> Ended {
+        match self.fin {
+            _ if self.has_left => Ended::Closed(None),
+            FinMeans::Close | FinMeans::GoingAway => Ended::Closed(None),
+            FinMeans::Nothing => Ended::Lost,
+        }
+    }
+
+    /// Says the rest, and ends the stream.
+    pub(super) async fn finish(mut self) {
+        // What the peer does with the rest is its matter.
+        let rest = self.write.write_all_buf(&mut self.output);
+        if timeout(Duration::from_secs(1), rest).await.is_ok() {
+            self.write.shutdown().await.ok();
+        }
+    }
+}
