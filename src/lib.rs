@@ -32,7 +32,7 @@
 //! | [`session`] | yes | two peers: translation, closing, facts |
 //! | [`anatomy`] | yes | bytes of the wire taken apart and named, for a person |
 //! | [`transcript`] | yes | what was said on a connection, read out of its bytes |
-//! | [`replay`] | yes | recorded clients said again: when, and what is made of the answers |
+//! | [`replay`] | yes | recorded sessions said again, of either side: when, and what is made of the answers |
 //! | [`capture`] | yes | packets of captures: links, IP, TCP streams, which connections are sessions |
 //! | [`codec`] | | the dialects for other programs, with `Framed` |
 //! | [`config`] | | the checked settings |
@@ -45,7 +45,7 @@
 //! | `admin` | | metrics, health and reload over HTTP |
 //! | [`server`] | | listeners, workers, shutdown |
 //! | [`recording`] | | files of what was said: captures, HAR, our own form |
-//! | `rerun` | | recorded clients on sockets, at a live server |
+//! | `rerun` | | recordings on sockets: clients at a live server, a server for live clients |
 //! | [`inspect`] | | a watcher that takes the bytes apart and tells listeners |
 //! | `demo` | | the demo: backends, clients, the terminal, the page |
 //! | [`cli`] | | the command line |

@@ -7,6 +7,7 @@ mod export;
 mod inspect;
 mod learn;
 mod logs;
+mod mock;
 mod output;
 mod reload;
 mod reloading;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
     about,
     after_help = "Exit codes: 0 after an orderly end, 1 when it cannot run (an address in use or \
                   a faulty configuration, say), 2 for arguments that make no sense; inspect, \
-                  export, replay, diff, learn and shrink have more."
+                  export, replay, diff, learn, shrink and mock have more."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -59,6 +60,8 @@ enum Command {
     Learn(Box<learn::Args>),
     /// Find the smallest part of a session that a server still answers otherwise than then.
     Shrink(Box<shrink::Args>),
+    /// Stand in for a recorded server, for clients of any dialect.
+    Mock(Box<mock::Args>),
     /// Show the translation: two conversations byte by byte, and a page to try it with a browser.
     Demo(demo::Args),
 }
@@ -98,6 +101,10 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Shrink(args) => {
             cli.logs.start(&Log { level: LogLevel::Warn, ..Log::default() });
             shrink::run(args)
+        }
+        Command::Mock(args) => {
+            cli.logs.start(&Log::default());
+            mock::run(args)
         }
         Command::Demo(args) => {
             // What the demo shows is not to be broken up by lines that say that all is well.

@@ -138,6 +138,11 @@ impl Accepted {
     pub(crate) fn into_conduit(self) -> Conduit {
         self.conduit
     }
+
+    /// The same, and who has connected.
+    pub(crate) fn into_parts(self) -> (Conduit, Peer) {
+        (self.conduit, self.peer)
+    }
 }
 
 fn kinds(address: &Address, settings: &Settings) -> anyhow::Result<Vec<Kind>> {

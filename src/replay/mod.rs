@@ -7,6 +7,9 @@
 //!      what is heard ───┘    └──► Verdict
 //! ```
 //!
+//! A [`mock::Mock`] is the same from the other side: the server's messages are said, and a live client is
+//! heard.
+//!
 //! There is no clock and no socket here: times come in, in nanoseconds.
 
 pub mod compare;
@@ -14,9 +17,12 @@ pub mod lanes;
 pub mod learn;
 mod live;
 pub mod matcher;
+pub mod mirror;
+pub mod mock;
 pub mod offline;
 pub mod pace;
 pub mod player;
+pub mod repertoire;
 pub mod rules;
 pub mod script;
 pub mod shrink;

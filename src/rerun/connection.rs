@@ -36,12 +36,12 @@ pub(super) async fn play(
 }
 
 /// The time of a session, in nanoseconds since its clock began.
-fn since(clock: Instant) -> u64 {
+pub(super) fn since(clock: Instant) -> u64 {
     u64::try_from(clock.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// When that time is, or long from now.
-fn at(clock: Instant, time: u64) -> Instant {
+pub(super) fn at(clock: Instant, time: u64) -> Instant {
     clock + Duration::from_nanos(time.min(1 << 60))
 }
 

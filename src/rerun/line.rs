@@ -5,7 +5,7 @@ use super::target::random;
 use crate::codec::{Codec, CodecError, Message};
 use crate::dialect::Dialect;
 use crate::event::{FinMeans, Kind, Reason, Side};
-use crate::net::stream::Stream;
+use crate::net::stream::{PARTING, Stream, linger};
 use crate::replay::player::Ended;
 use crate::replay::script::Body;
 use arrayvec::ArrayVec;
@@ -47,6 +47,8 @@ pub(super) struct Line {
     has_left: bool,
     /// Whether our stream has ended.
     is_silent: bool,
+    /// Whether nothing that comes counts any more.
+    is_deaf: bool,
 }
 
 impl Line {
@@ -62,12 +64,16 @@ impl Line {
             output: BytesMut::new(),
             has_left: false,
             is_silent: false,
+            is_deaf: false,
         }
     }
 
-    /// Takes the next of what has come.
+    /// Takes the next of what has come; behind an end there is nothing.
     pub(super) fn hear(&mut self) -> Option<Heard> {
-        loop {
+        if self.is_deaf {
+            self.input.clear();
+        }
+        while !self.is_deaf {
             let ended = match self.codec.decode(&mut self.input) {
                 Ok(None) => break,
                 Ok(Some(Message::Text(text))) => {
@@ -98,6 +104,7 @@ impl Line {
                 }
                 Err(CodecError::Io(_)) => Ended::Lost,
             };
+            self.is_deaf = true;
             return Some(Heard::Ended(ended));
         }
         if self.input.is_empty() && self.input.capacity() > KEPT {
@@ -183,5 +190,15 @@ impl Line {
         if timeout(Duration::from_secs(1), rest).await.is_ok() {
             self.write.shutdown().await.ok();
         }
+    }
+
+    /// The same, and waits for the end of the peer's stream, so that what was said last is not destroyed.
+    pub(super) async fn part(mut self) {
+        let mut stream = self.read.unsplit(self.write);
+        let parting = async {
+            stream.write_all_buf(&mut self.output).await?;
+            linger(&mut stream).await
+        };
+        drop(timeout(PARTING, parting).await);
     }
 }

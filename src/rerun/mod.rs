@@ -1,9 +1,11 @@
-//! Recorded clients on sockets: each session of a recording is asked for and said again, at a live
-//! server.
+//! Recordings on sockets: recorded clients talk to a live server, and live clients to a recorded one.
 
 mod connection;
+mod entrance;
 mod line;
 pub(crate) mod offer;
+mod relay;
 pub(crate) mod schedule;
+pub(crate) mod stand_in;
 mod steps;
 pub(crate) mod target;

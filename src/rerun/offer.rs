@@ -65,7 +65,7 @@ impl Rewriting {
 }
 
 /// The bytes of a text of a recording, in which what is not ASCII stands as in Latin-1.
-fn bytes(text: &str) -> Vec<u8> {
+pub(super) fn bytes(text: &str) -> Vec<u8> {
     match text.chars().map(u8::try_from).collect() {
         Ok(bytes) => bytes,
         Err(_) => text.as_bytes().to_vec(),

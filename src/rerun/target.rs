@@ -19,8 +19,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-/// The longest answer, in bytes.
-const LARGEST_HEAD: usize = 32 * 1024;
+/// The longest head of a peer, in bytes.
+pub(super) const LARGEST_HEAD: usize = 32 * 1024;
 
 /// Where, and how it is spoken to.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ pub(super) fn random(bytes: &mut [u8]) {
     rand::rng().fill_bytes(bytes);
 }
 
-fn text((name, value): (String, Vec<u8>)) -> (String, String) {
+pub(super) fn text((name, value): (String, Vec<u8>)) -> (String, String) {
     // As in recordings: what is not ASCII as in Latin-1.
     (name, value.into_iter().map(char::from).collect())
 }

@@ -84,15 +84,28 @@ impl Program {
     }
 
     /// Starts a command that serves, and waits until it listens.
-    pub(crate) fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = Lines::of(child.stderr.take().unwrap());
-        let access_log = Lines::of(child.stdout.take().unwrap());
-        let line = log.with("listening");
+    pub(crate) fn start(command: Command) -> Self {
+        let mut program = Self::launch(command);
+        let line = program.log.with("listening");
         let (_, rest) = line.split_once("address").unwrap();
         let rest = rest.trim_start_matches(['"', ':', '=']);
-        let address = rest.split(['"', ' ']).next().unwrap().parse().unwrap();
-        Self { child, log, access_log, address }
+        program.address = rest.split(['"', ' ']).next().unwrap().parse().unwrap();
+        program
+    }
+
+    /// Starts a command that tells on its standard output where it listens.
+    pub(crate) fn telling(command: Command) -> Self {
+        let mut program = Self::launch(command);
+        let line = program.access_log.with("listening on ");
+        program.address = line.strip_prefix("listening on ").unwrap().parse().unwrap();
+        program
+    }
+
+    fn launch(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Lines::of(child.stderr.take().unwrap());
+        let access_log = Lines::of(child.stdout.take().unwrap());
+        Self { child, log, access_log, address: SocketAddr::from(([0, 0, 0, 0], 0)) }
     }
 
     /// Reads the log up to a line that holds `word`.
