@@ -201,6 +201,27 @@ async function main() {
 
   await again(sample);
   await tutorial();
+  await mock(sample);
+}
+
+/// The old server is gone, and a mock stands in for it: before the engine that was recorded, and before a
+/// client of RFC 6455.
+async function mock(sample) {
+  const child = spawn(HYBRIDGE, ['mock', sample, '--listen', '127.0.0.1:0', '--on-miss', 'error'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const lines = readline.createInterface({ input: child.stdout });
+  let said = '';
+  const listening = new Promise((resolve) => lines.on('line', (line) => {
+    said += `${line}\n`;
+    const port = line.match(/listening on .*:(\d+)/);
+    if (port) resolve(Number(port[1]));
+  }));
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  const port = await listening;
+  await old(port);
+  await modern(port, 'plain');
+  child.kill('SIGTERM');
+  assert.equal(await ended, 0, said);
+  console.log('ok: a mock for PhantomJS on Hixie-76, and for ws on RFC 6455');
 }
 
 /// The server of the tutorial, and what is said to it there.
