@@ -90,6 +90,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             learned.take(&verdict);
             run.take(0, verdict);
         }));
+        run.interrupted = runner.end.is_cancelled();
         if matches!(run.code(), 4 | 130) {
             runtime.shutdown_background();
             return conclude(run, &args.reports, false);
@@ -104,7 +105,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(runner.run(&plan, |verdict| report.take(0, verdict)));
     runtime.shutdown_background();
     report.unused.extend(plan.rules.unused());
-    if report.code() != 130 {
+    report.interrupted = runner.end.is_cancelled();
+    if !matches!(report.code(), 4 | 130) {
         output.finish()?;
         let (count, to) = (learned.count(), args.output.display());
         writeln!(io::stdout(), "{to}: {count} rules, of {} runs; once more with them:", args.runs)?;

@@ -130,7 +130,7 @@ impl Trial {
     async fn shrink(&self) -> anyhow::Result<Outcome> {
         heed(&self.end)?;
         let whole = self.say(self.events.clone()).await?;
-        let unopened = whole.opening.is_some() && whole.said == 0;
+        let unopened = whole.opening.is_some() && !whole.opened;
         let failure = match Failure::of(&whole) {
             _ if self.end.is_cancelled() => return Ok(Outcome::Nothing(130, "interrupted")),
             Some(_) if unopened => {

@@ -15,41 +15,62 @@ pub struct Leaf<'t> {
     pub raw: &'t str,
 }
 
+/// How deep values may be inside others.
+pub(super) const DEPTH: usize = 128;
+
+/// How many bytes the paths of all leaves may have beside four times those of the text: long names that
+/// hold many values would be said again for each.
+const PATHS: usize = 1 << 20;
+
 /// The leaves of a text, in its order.
 pub type Leaves<'t> = Vec<Leaf<'t>>;
 
-/// The leaves of a text; `None` where it is no JSON.
+/// The leaves of a text; `None` where it is no JSON, or deeper or more than anybody can look through.
 pub fn leaves(text: &str) -> Option<Leaves<'_>> {
     // Most texts that are no JSON need no parser to tell.
     if !text.trim_start().starts_with(['{', '[']) {
         return None;
     }
     let root = serde_json::from_str(text).ok()?;
-    let mut leaves = Vec::new();
-    collect(text, root, &mut String::new(), &mut leaves)?;
-    Some(leaves)
+    let mut found =
+        Found { text, path: String::new(), room: 4 * text.len() + PATHS, leaves: Vec::new() };
+    found.collect(root, 0)?;
+    Some(found.leaves)
 }
 
-fn collect<'t>(
-    text: &str,
-    value: &'t RawValue,
-    path: &mut String,
-    leaves: &mut Leaves<'t>,
-) -> Option<()> {
-    let raw = value.get();
-    if !raw.starts_with(['{', '[']) {
-        let start = raw.as_ptr().addr() - text.as_ptr().addr();
-        leaves.push(Leaf { path: path.clone(), place: start..start + raw.len(), raw });
-        return Some(());
+/// What was found so far.
+struct Found<'t> {
+    text: &'t str,
+    /// Where we are.
+    path: String,
+    /// How many bytes of paths there may still be.
+    room: usize,
+    leaves: Leaves<'t>,
+}
+
+impl<'t> Found<'t> {
+    fn collect(&mut self, value: &'t RawValue, depth: usize) -> Option<()> {
+        let raw = value.get();
+        if !raw.starts_with(['{', '[']) {
+            self.room = self.room.checked_sub(self.path.len())?;
+            let start = raw.as_ptr().addr() - self.text.as_ptr().addr();
+            let place = start..start + raw.len();
+            self.leaves.push(Leaf { path: self.path.clone(), place, raw });
+            return Some(());
+        }
+        if depth == DEPTH {
+            return None;
+        }
+        let length = self.path.len();
+        for (name, value) in inside(value)? {
+            self.path.push('/');
+            let name = String::from_utf8_lossy(&name);
+            self.path.push_str(&name.replace('~', "~0").replace('/', "~1"));
+            self.collect(value, depth + 1)?;
+            self.path.truncate(length);
+        }
+        Some(())
     }
-    let length = path.len();
-    for (name, value) in inside(value)? {
-        path.push('/');
-        path.push_str(&String::from_utf8_lossy(&name).replace('~', "~0").replace('/', "~1"));
-        collect(text, value, path, leaves)?;
-        path.truncate(length);
-    }
-    Some(())
 }
 
 impl Leaf<'_> {
@@ -82,6 +103,16 @@ mod tests {
         assert!(leaves.iter().all(|leaf| &text[leaf.place.clone()] == leaf.raw));
         assert_eq!(leaves[1].string().as_deref(), Some("xé"));
         assert!(leaves[0].is_number() && !leaves[1].is_number() && leaves[2].string().is_none());
+    }
+
+    #[test]
+    fn what_is_too_deep_or_too_much_has_none() {
+        let deep = |depth: usize| "[".repeat(depth) + "1" + &"]".repeat(depth);
+        assert_eq!(leaves(&deep(DEPTH)).map(|leaves| leaves.len()), Some(1));
+        assert_eq!(leaves(&deep(DEPTH + 1)), None);
+        assert_eq!(leaves(&deep(100_000)), None);
+        let long = format!(r#"{{"{}":[{}1]}}"#, "n".repeat(100_000), "1,".repeat(50_000));
+        assert_eq!(leaves(&long), None);
     }
 
     #[test]

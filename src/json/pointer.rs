@@ -1,6 +1,7 @@
 //! Pointers into JSON (RFC 6901), with a step to each value and one to any depth. They find values where
 //! they stand.
 
+use super::leaves::DEPTH;
 use serde::de::{DeserializeSeed, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -63,7 +64,7 @@ impl FromStr for Step {
 impl Pointer {
     /// Hands out the values that it leads to.
     pub fn find<'t>(&self, root: &'t RawValue, each: &mut impl FnMut(&'t RawValue)) {
-        walk(root, &self.0, each);
+        walk(root, &self.0, 0, each);
     }
 
     /// Whether it leads to the value at the end of these names and numbers.
@@ -90,10 +91,19 @@ fn leads<N: AsRef<[u8]>>(steps: &[Step], path: &[N]) -> bool {
     step.leads_to(name.as_ref()) && leads(if *step == Step::Deep { steps } else { rest }, inside)
 }
 
-fn walk<'t>(value: &'t RawValue, steps: &[Step], each: &mut impl FnMut(&'t RawValue)) {
+fn walk<'t>(
+    value: &'t RawValue,
+    steps: &[Step],
+    depth: usize,
+    each: &mut impl FnMut(&'t RawValue),
+) {
     let Some((step, rest)) = steps.split_first() else { return each(value) };
+    // What is inside might be meant where that is too deep to look at.
+    if depth > DEPTH {
+        return each(value);
+    }
     let rest = if *step == Step::Deep {
-        walk(value, rest, each);
+        walk(value, rest, depth, each);
         steps
     } else {
         rest
@@ -102,7 +112,7 @@ fn walk<'t>(value: &'t RawValue, steps: &[Step], each: &mut impl FnMut(&'t RawVa
     let Some(inside) = inside(value) else { return each(value) };
     for (name, value) in inside {
         if step.leads_to(&name) {
-            walk(value, rest, each);
+            walk(value, rest, depth + 1, each);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::rules::Rules;
 use super::script::Body;
 use super::variables::{Variables, is_token};
 use crate::event::Kind;
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -170,7 +170,7 @@ impl Comparison<'_> {
                     self.path.pop();
                 }
             }
-            (Value::Number(old), Value::Number(new)) if old.as_f64() == new.as_f64() => {}
+            (Value::Number(old), Value::Number(new)) if are_equal(old, new) => {}
             (old, new) if old == new => {}
             (old, new) => self.leaves(old, new),
         }
@@ -182,9 +182,12 @@ impl Comparison<'_> {
         let said = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let is_scalar = |value: &Value| !value.is_object() && !value.is_array();
         if is_scalar(old) && is_scalar(new) {
+            // Numbers are too often the same by chance.
+            let was_string = old.is_string() && new.is_string();
             let (old, new) = (said(old), said(new));
             let place = (self.lane.to_owned(), self.pointer());
-            let is_made_up = made.contains(&place) && is_token(&new);
+            let is_made_up =
+                was_string && made.contains(&place) && is_token(&old) && is_token(&new);
             if is_made_up || variables.carried(&old).is_some_and(|carried| carried == new) {
                 return;
             }
@@ -218,6 +221,15 @@ impl Comparison<'_> {
     }
 }
 
+/// Whether two numbers are the same, however they are spelled: integers exactly.
+fn are_equal(old: &Number, new: &Number) -> bool {
+    match (old.as_i64(), new.as_i64(), old.as_u64(), new.as_u64()) {
+        (Some(old), Some(new), ..) => old == new,
+        (.., Some(old), Some(new)) => old == new,
+        _ => old.as_f64() == new.as_f64(),
+    }
+}
+
 /// The beginning of a text.
 pub fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
@@ -226,5 +238,45 @@ pub fn shown(text: &str) -> String {
             format!("{begin}… ({} bytes)", text.len())
         }
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn differing(old: &str, new: &str, strictness: Strictness) -> Vec<String> {
+        let body = |text: &str| Body { kind: Kind::Text, data: text.as_bytes().to_vec() };
+        let (rules, variables) = (Rules::default(), Variables::default());
+        let made = Made::from([("ack".to_owned(), "/token".to_owned())]);
+        let terms = Terms { rules: &rules, strictness, variables: &variables, made: &made };
+        let differences = terms.differences("ack", &body(old), &body(new));
+        differences.into_iter().map(|difference| difference.path).collect()
+    }
+
+    #[test]
+    fn json_by_its_values() {
+        let differing = |old, new| differing(old, new, Strictness::Json);
+        assert_eq!(differing(r#"{"a":1,"b":[2]}"#, r#"{ "b": [2.0], "a": 1 }"#), [""; 0]);
+        assert_eq!(differing(r#"{"a":9007199254740992}"#, r#"{"a":9007199254740993}"#), ["/a"]);
+        assert_eq!(differing(r#"{"a":1,"b":{"c/d":2}}"#, r#"{"a":null}"#), ["/a", "/b/c~1d"]);
+        assert_eq!(differing("[1,2]", "[1,2,3]"), ["/2"]);
+        assert_eq!(differing("[1,2]", "1,2"), [""]);
+    }
+
+    /// Servers make them up, and only them.
+    #[test]
+    fn what_servers_make_up() {
+        let differing = |old, new| differing(old, new, Strictness::Json);
+        assert_eq!(differing(r#"{"token":"abc123"}"#, r#"{"token":"def456"}"#), [""; 0]);
+        assert_eq!(differing(r#"{"token":"abc123"}"#, r#"{"token":"none"}"#), ["/token"]);
+        assert_eq!(differing(r#"{"token":64250}"#, r#"{"token":99999}"#), ["/token"]);
+        assert_eq!(differing(r#"{"other":"abc123"}"#, r#"{"other":"def456"}"#), ["/other"]);
+    }
+
+    #[test]
+    fn how_strictly() {
+        assert_eq!(differing(r#"{"a":1}"#, r#"{"a": 1}"#, Strictness::Exact), [""]);
+        assert_eq!(differing(r#"{"a":1}"#, "2", Strictness::Count), [""; 0]);
     }
 }

@@ -47,11 +47,14 @@ pub fn judge(plan: &Arc<Plan>, then: (Verdict, Script), now: (Verdict, Script)) 
     let mut verdict = compare(plan, then, &now);
     verdict.copy = target.copy;
     verdict.interrupted = base.interrupted || target.interrupted;
+    // What could not be said to one of them was not compared.
+    (verdict.to_say, verdict.said) = (target.to_say, target.said.min(base.said));
+    verdict.opened = base.opened && target.opened;
     let why = |of: &Verdict| of.opening.clone().unwrap_or_else(|| "not opened".to_owned());
     match opened {
         (false, _) => verdict.opening = Some(format!("the baseline: {}", why(&base))),
         (true, false) => verdict.opening = Some(why(&target)),
-        (true, true) => {}
+        (true, true) => verdict.opening = verdict.opening.or_else(|| target.opening.clone()),
     }
     let damage = target.damage.map(|damage| format!("in the recording: {damage}"));
     verdict.damage =

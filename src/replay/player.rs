@@ -164,6 +164,7 @@ impl Player {
     /// The server has answered the opening handshake.
     pub fn opened(&mut self, now: u64, status: u16, fields: &[(String, String)]) {
         (self.opened, self.progress) = (now, now);
+        self.verdict.opened = status == 101;
         if let Some(live) = &mut self.live {
             live.opened(now, status, fields);
         }
@@ -256,7 +257,16 @@ impl Player {
         if let Some(live) = self.live.as_mut().filter(|_| early) {
             live.ended(&how);
         }
-        if !self.plan.closing || !early && matches!(how, Ended::Closed(_)) {
+        if !self.plan.closing {
+            return;
+        }
+        if !early && let Ended::Closed(code) = how {
+            // An answer of its own is no echo of our close.
+            let (code, ours) = (plain(code), plain(self.script.closing.code));
+            if code.is_some() && code != ours {
+                let code = told(code);
+                self.verdict.closing = Some(format!("our close was answered with {code}"));
+            }
             return;
         }
         let Script { closing, .. } = &self.script;
@@ -289,6 +299,9 @@ impl Player {
             Phase::Leaving(until) if now < until => return Next::Wait(until),
             Phase::Leaving(_) => {
                 self.phase = Phase::Over;
+                if self.plan.closing && self.verdict.closing.is_none() {
+                    self.verdict.closing = Some("our close was not answered".to_owned());
+                }
                 return Next::Done;
             }
             Phase::Talking => {}
@@ -305,7 +318,11 @@ impl Player {
         let all = self.matcher.have_all_come();
         let patience =
             if all && !by_server { self.plan.drain.min(LINGER) } else { self.patience() };
-        let is_over = self.matcher.is_settled() && !by_server && self.script.damage.is_none();
+        // And what was said last may have an answer that was not recorded.
+        let heard = self.script.heard.last().map_or(0, |heard| heard.after);
+        let is_answered = heard == self.script.said.len();
+        let is_sound = self.script.damage.is_none();
+        let is_over = self.matcher.is_settled() && !by_server && is_sound && is_answered;
         let until = self.progress.saturating_add(patience);
         if !is_over && now < until {
             return Next::Wait(until);
@@ -318,6 +335,16 @@ impl Player {
             live.left(now);
         }
         Next::Leave(self.script.closing.code.filter(|_| !by_server).or(Some(close_code::NORMAL)))
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// How long a message waits, in nanoseconds.
+    pub fn stall(&self) -> u64 {
+        self.plan.stall
     }
 
     /// What was said and heard, where it was kept.

@@ -17,8 +17,10 @@ const SHORTEST_NUMBER: usize = 5;
 /// How long a value may be, in bytes; longer ones are no tokens.
 const LONGEST: usize = 4096;
 
-/// How many values of a session are kept to be looked for.
+/// How many values of a session are kept to be looked for, and how many bytes they and their places may
+/// take.
 const MOST: usize = 100_000;
+const MOST_BYTES: usize = 16 << 20;
 
 /// A value that travels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,6 +234,8 @@ struct Search {
     known: HashMap<String, (Place, (String, String))>,
     /// What the client has said before the server did.
     own: HashSet<String>,
+    /// How many bytes what the server has said takes.
+    bytes: usize,
     /// Which value is which variable.
     found: HashMap<String, usize>,
 }
@@ -288,9 +292,20 @@ impl Search {
     }
 
     fn learn(&mut self, value: &str, from: Place, before: &str, behind: &str) {
-        if is_token(value) && self.known.len() < MOST && !self.own.contains(value) {
+        let place = match &from {
+            Place::Message(_, path) => path.len(),
+            Place::Field(name, _) => name.len(),
+        };
+        let bytes = self.bytes + value.len() + place + before.len() + behind.len();
+        if is_token(value)
+            && self.known.len() < MOST
+            && bytes < MOST_BYTES
+            && !self.own.contains(value)
+            && !self.known.contains_key(value)
+        {
+            self.bytes = bytes;
             let around = || (before.to_owned(), behind.to_owned());
-            self.known.entry(value.to_owned()).or_insert_with(|| (from, around()));
+            self.known.insert(value.to_owned(), (from, around()));
         }
     }
 

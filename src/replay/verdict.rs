@@ -35,6 +35,8 @@ pub struct Verdict {
     pub stalls: Findings<Stall>,
     /// What the client of another recording said otherwise.
     pub otherwise: Findings<Otherwise>,
+    /// Whether the server has accepted it.
+    pub opened: bool,
     /// How the opening differs, for a person.
     pub opening: Option<String>,
     /// How the end differs, for a person.
@@ -150,7 +152,7 @@ impl Verdict {
     /// That on a session that could not be read again.
     pub fn unread(index: usize, copy: u32, why: &str) -> Self {
         let session = index as u64 + 1;
-        Self { session, copy, interrupted: true, opening: Some(why.to_owned()), ..Self::default() }
+        Self { session, copy, opening: Some(why.to_owned()), ..Self::default() }
     }
 
     /// Whether all is as it was: what was expected came, nothing else did, and all was said.

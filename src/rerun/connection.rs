@@ -4,7 +4,7 @@ use super::line::{Heard, Line};
 use super::steps::Steps;
 use super::target::{Opened, Target};
 use crate::replay::compare::shown;
-use crate::replay::player::{Next, Player};
+use crate::replay::player::{Ended, Next, Player};
 use crate::replay::script::Body;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -55,15 +55,33 @@ async fn talk(
 ) {
     hear(&mut line, player, clock);
     let mut asking = false;
+    // Since when the server takes nothing.
+    let mut full: Option<u64> = None;
     loop {
+        if line.has_room() {
+            full = None;
+        } else {
+            let now = since(clock);
+            let until = full.get_or_insert(now).saturating_add(player.stall());
+            let ended = match now < until {
+                true => line.step(at(clock, until), true).await,
+                false => Some(Ended::Lost),
+            };
+            match ended {
+                _ if end.is_cancelled() => player.interrupt(),
+                Some(how) => player.ended(how),
+                None => hear(&mut line, player, clock),
+            }
+            if player.is_over() {
+                break;
+            }
+            continue;
+        }
         let until = match player.next(since(clock)) {
             Next::Done => break,
             Next::Say(body) => {
                 line.say(&body);
-                if line.has_room() {
-                    continue;
-                }
-                u64::MAX
+                continue;
             }
             Next::Leave(code) => {
                 line.leave(code, "");

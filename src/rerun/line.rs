@@ -186,10 +186,11 @@ impl Line {
     /// Says the rest, and ends the stream.
     pub(super) async fn finish(mut self) {
         // What the peer does with the rest is its matter.
-        let rest = self.write.write_all_buf(&mut self.output);
-        if timeout(Duration::from_secs(1), rest).await.is_ok() {
-            self.write.shutdown().await.ok();
-        }
+        let rest = async {
+            self.write.write_all_buf(&mut self.output).await?;
+            self.write.shutdown().await
+        };
+        timeout(Duration::from_secs(1), rest).await.ok();
     }
 
     /// The same, and waits for the end of the peer's stream, so that what was said last is not destroyed.

@@ -144,7 +144,9 @@ impl Schedule {
                 let due = Duration::from_nanos(speed.scaled(kept.at.saturating_sub(first)));
                 self.wait_until(self.clock + due).await;
             } else if self.plan.pace.is_causal() {
-                while self.open.first_key_value().is_some_and(|((end, _), _)| *end < kept.at) {
+                while !self.running.is_empty()
+                    && self.open.first_key_value().is_some_and(|((end, _), _)| *end < kept.at)
+                {
                     self.one_ends().await;
                 }
             }
@@ -176,7 +178,7 @@ impl Schedule {
         let verdicts = self.verdicts.clone();
         self.running.spawn(async move {
             let verdict = match script(&shelf, index) {
-                Ok(None) => return index,
+                Ok(None) => Verdict::unread(index, copy, "it has no beginning"),
                 Ok(Some(script)) => servers.say(&plan, script, copy, clock, &end).await,
                 Err(error) => Verdict::unread(index, copy, &format!("{error:#}")),
             };

@@ -236,6 +236,57 @@ fn one_that_closes_in_the_middle() {
     assert!(said.contains("1 matched, 0 differ, 2 missing"), "{said}");
 }
 
+/// What is said last has no answer in the recording, and the server does not like it.
+#[test]
+fn one_that_closes_at_the_last_message() {
+    let bye = r#"{"event":"message","session":1,"at":7500,"from":"client","seen":3,"text":"bye"}"#;
+    let end = r#"{"event":"end""#;
+    let file = recording("bye", &RECORDING.replace(end, &format!("{bye}\n{end}")));
+    let address = serve(|stream| async {
+        let (_, mut socket): (_, Socket) = ServerBuilder::new().accept(stream).await.unwrap();
+        while let Some(Ok(message)) = socket.next().await {
+            match message.as_text() {
+                Some("bye") => {
+                    let code = tokio_websockets::CloseCode::try_from(1011).unwrap();
+                    socket.send(Message::close(Some(code), "")).await.ok();
+                }
+                Some(text) => socket.send(Message::text(right(text).remove(0))).await.unwrap(),
+                None => {}
+            }
+        }
+    });
+    let (code, said) = ended(&command_for(&file, address, &[]).output().unwrap());
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("messages 3: 3 matched"), "{said}");
+    assert!(said.contains("not ended as then: the server closed with 1011"), "{said}");
+}
+
+/// It takes a message that is larger than all buffers, and reads nothing.
+#[test]
+fn one_that_does_not_read() {
+    let large = "x".repeat(16 << 20);
+    let file = recording("large", &RECORDING.replace(r#"{\"op\":\"login\"}"#, &large));
+    let address = serve(|mut stream| async move {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            assert!(stream.read_buf(&mut bytes).await.unwrap() > 0);
+        }
+        let request = String::from_utf8(bytes).unwrap();
+        let key =
+            request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+        let accept = hybridge::dialect::hybi::opening::accept(key.as_bytes());
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let (code, said) = ended(&command_for(&file, address, &[]).output().unwrap());
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("not ended as then: the connection was lost"), "{said}");
+}
+
 #[test]
 fn one_whose_connection_breaks_off() {
     let (code, said) = replay("breaks", &[], |stream| async {
@@ -316,6 +367,10 @@ fn what_cannot_be_said() {
     let empty = recording("empty", "");
     let (code, said) = run(&[empty.to_str().unwrap(), "--target", "ws://127.0.0.1:1"]);
     assert!(code == 3 && said.contains("it is empty"), "{code} {said}");
+    let address = serve(|stream| talk(stream, right));
+    let (code, said) =
+        run(&[good, empty.to_str().unwrap(), "--target", &format!("ws://{address}")]);
+    assert!(code == 3 && said.contains("nothing of it could be said"), "{code} {said}");
     let (code, said) = run(&[good, "--target", "ws://127.0.0.1:1", "--dry-run"]);
     assert!(
         code == 0 && said.contains("session 1 (hixie-76)  /orders?u=1  to say 3, to hear 3"),

@@ -115,6 +115,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         });
         report.unused.extend(plan.rules.unused());
     }
+    report.interrupted = end.is_cancelled();
     // What has not ended by now is not waited for.
     runtime.shutdown_background();
     report.pushes.sort();

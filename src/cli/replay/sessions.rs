@@ -124,7 +124,7 @@ pub(in crate::cli) fn conclude(
     reports: &[Written],
     strict: bool,
 ) -> anyhow::Result<ExitCode> {
-    if report.is_empty() {
+    if report.is_empty() && !report.interrupted {
         return Ok(ExitCode::from(3));
     }
     report.sort();
@@ -136,7 +136,8 @@ pub(in crate::cli) fn conclude(
     out.flush()?;
     let unusable = report.files.iter().any(|(_, account)| account.sessions == 0);
     Ok(ExitCode::from(match report.code() {
-        0 if strict && (report.is_damaged() || unusable) => 5,
+        0 if unusable => 3,
+        0 if strict && report.is_damaged() => 5,
         code => code,
     }))
 }

@@ -32,6 +32,8 @@ pub(super) struct Report {
     /// Values that were carried forward: from where to where, and in how many sessions.
     carried: BTreeMap<(String, String), u64>,
     delays: BTreeMap<String, Delays>,
+    /// Whether somebody has interrupted it, so that sessions may not have been begun.
+    pub(super) interrupted: bool,
     /// The rules that have made no difference.
     pub(super) unused: Vec<String>,
 }
@@ -106,6 +108,7 @@ impl Report {
     pub(super) fn code(&self) -> u8 {
         let totals = self.totals();
         match totals {
+            _ if self.interrupted => 130,
             Totals { interrupted: 1.., .. } => 130,
             Totals { sessions, unopened, .. }
                 if sessions == unopened && sessions > 0 && !self.offline =>
@@ -135,7 +138,7 @@ impl Report {
             totals.sessions += 1;
             totals.same += u64::from(verdict.is_same());
             totals.damaged += u64::from(verdict.damage.is_some());
-            totals.unopened += u64::from(verdict.opening.is_some() && verdict.said == 0);
+            totals.unopened += u64::from(verdict.opening.is_some() && !verdict.opened);
             totals.interrupted += u64::from(verdict.interrupted);
             totals.expected += verdict.expected;
             totals.matched += verdict.matched;

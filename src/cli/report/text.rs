@@ -147,6 +147,9 @@ impl Report {
             "messages {expected}: {matched} matched, {differing} differ, {missing} missing; {extra} not \
              expected, {moved} in another place, {stalls} waited for in vain"
         )?;
+        if self.interrupted {
+            writeln!(out, "interrupted: not all sessions were said")?;
+        }
         if unopened > 0 {
             writeln!(out, "not opened: {unopened} sessions")?;
         }
@@ -191,6 +194,9 @@ fn left_out(name: &str, account: &Account, out: &mut impl Write) -> io::Result<(
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
+    if account.sessions == 0 {
+        writeln!(out, "{}: nothing of it could be said", shown(name))?;
+    }
     if !told.is_empty() {
         writeln!(out, "{}: left out are connections: {}", shown(name), told.join(", "))?;
     }
