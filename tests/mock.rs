@@ -347,6 +347,26 @@ async fn who_breaks_a_rule_is_closed() {
     .await;
 }
 
+/// A client that does not read holds up nobody's end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_read_is_left() {
+    in_time(async {
+        let large = "x".repeat(16 << 20);
+        let recording = Recording::new().open("hixie-76", "/q", 101, &[]);
+        let recording =
+            recording.client("ask").server("soon").server(&large).client("more").end("client");
+        let program = recording.mocked(&[]);
+        let mut client = connect(Kind::Rfc6455, &program, "/q").await;
+        client.say(&[Said::text("ask")]).await;
+        // What comes behind it is more than all buffers hold.
+        assert_eq!(client.hear().await, Said::text("soon"));
+        let (code, summary) = end(program);
+        let due = "in all: sessions 1, messages matched 1, missed 0";
+        assert_eq!((code, summary.last().map(String::as_str)), (0, Some(due)));
+    })
+    .await;
+}
+
 #[test]
 fn what_it_cannot_do() {
     let run = |arguments: &[&str]| {

@@ -8,7 +8,7 @@ use super::schedule::script;
 use super::target::{Opened, Target};
 use crate::event::close_code;
 use crate::net::listen::Socket;
-use crate::net::stream::Stream;
+use crate::net::stream::{PARTING, Stream};
 use crate::recording::shelf::Shelf;
 use crate::replay::mirror::asked;
 use crate::replay::mock::{Miss, Mock, Role, Tally};
@@ -230,7 +230,8 @@ async fn play(
     clock: Instant,
     end: &CancellationToken,
 ) -> Option<(Line, Body)> {
-    let mut ordered = false;
+    // Until when the client is waited for, once the end was ordered.
+    let mut limit: Option<Instant> = None;
     loop {
         while let Some(heard) = line.hear() {
             match heard {
@@ -266,15 +267,21 @@ async fn play(
                 }
             }
         }
+        let until = at(clock, until);
+        let until = limit.map_or(until, |limit| until.min(limit));
         tokio::select! {
             biased;
-            () = end.cancelled(), if !ordered => {
-                ordered = true;
+            () = end.cancelled(), if limit.is_none() => {
+                limit = Some(Instant::now() + PARTING);
                 mock.end(close_code::GOING_AWAY);
             }
-            ended = line.step(at(clock, until), true) => if ended.is_some() {
-                mock.ended();
-            },
+            ended = line.step(until, true) => {
+                // A client that does not read can be told nothing.
+                let is_late = limit.is_some_and(|limit| Instant::now() >= limit);
+                if ended.is_some() || is_late && !line.has_room() {
+                    mock.ended();
+                }
+            }
         }
     }
 }
