@@ -1,8 +1,10 @@
 //! Lanes: messages of a server keep their order within a lane, and pass those of others. What names
 //! the lane of a message is found in the recording, and so is which lanes come unasked.
 
+use super::compare::Made;
 use super::rules::{Key, Rules};
 use super::script::{Body, Script};
+use super::variables::Variables;
 use crate::event::Kind;
 use crate::json::leaves;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +35,17 @@ impl Lanes {
     pub fn of(&self, body: &Body) -> String {
         let named = self.key.as_ref().and_then(|key| key.of(body));
         named.unwrap_or_else(|| unnamed(body).to_owned())
+    }
+
+    /// Where in the messages of a session values come from that are said again later: their lanes and
+    /// pointers.
+    pub fn made_up(&self, script: &Script) -> Made {
+        let variables = Variables::find(script);
+        let places = variables.sources().filter_map(|(index, path)| {
+            let heard = script.heard.get(index)?;
+            Some((self.of(&heard.body), path.to_owned()))
+        });
+        places.collect()
     }
 
     /// Whether messages of a lane come unasked.

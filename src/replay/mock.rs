@@ -109,12 +109,8 @@ enum Phase {
 impl Role {
     /// Looks at a session for places whose values clients make up.
     pub fn look(&mut self, mirror: &Script) {
-        if !self.carry {
-            return;
-        }
-        for (index, path) in Variables::find(mirror).sources() {
-            let Some(heard) = mirror.heard.get(index) else { continue };
-            self.made.insert((self.asks.of(&heard.body), path.to_owned()));
+        if self.carry {
+            self.made.extend(self.asks.made_up(mirror));
         }
     }
 

@@ -106,12 +106,8 @@ enum Phase {
 impl Plan {
     /// Looks at a session for places whose values servers make up.
     pub fn look(&mut self, script: &Script) {
-        if !self.carry {
-            return;
-        }
-        for (index, path) in Variables::find(script).sources() {
-            let Some(heard) = script.heard.get(index) else { continue };
-            self.made.insert((self.lanes.of(&heard.body), path.to_owned()));
+        if self.carry {
+            self.made.extend(self.lanes.made_up(script));
         }
     }
 }
