@@ -8,11 +8,12 @@
 //! ```
 //! use bytes::BytesMut;
 //! use hybridge::codec::{Codec, Message};
+//! use hybridge::dialect::Dialect;
 //! use hybridge::event::Side;
 //! use tokio_util::codec::{Decoder, Encoder};
 //!
 //! // We are the server, and the client speaks Hixie-76.
-//! let mut codec = Codec::new("hixie-76".parse()?, Side::Backend, 1 << 20, rand_bytes);
+//! let mut codec = Codec::new("hixie-76".parse::<Dialect>()?, Side::Backend, 1 << 20, rand_bytes);
 //! let mut bytes = BytesMut::from(&b"\x00Hello\xff"[..]);
 //! assert_eq!(codec.decode(&mut bytes)?, Some(Message::Text("Hello".into())));
 //! codec.encode(Message::Text("Hi".into()), &mut bytes)?;
@@ -21,7 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::dialect::Dialect;
+use crate::dialect::Agreement;
 use crate::dialect::hybi::Version;
 use crate::dialect::reader::Reader;
 use crate::dialect::writer::{Data, Piece, Writer};
@@ -77,13 +78,14 @@ pub enum CodecError {
 }
 
 impl<E: Entropy> Codec<E> {
-    /// A codec behind the opening handshake. `own` is the side that we are: a client masks, a
+    /// A codec behind the opening handshake: a dialect, or what was agreed on there. `own` is the side that we are: a client masks, a
     /// server does not. `largest` bounds a message, in bytes. `entropy` makes the mask keys and has
     /// to be unpredictable (RFC 6455 section 10.3).
-    pub fn new(dialect: Dialect, own: Side, largest: usize, entropy: E) -> Self {
+    pub fn new(agreed: impl Into<Agreement>, own: Side, largest: usize, entropy: E) -> Self {
+        let agreed = agreed.into();
         Self {
-            reader: Reader::new(dialect, own.other()),
-            writer: Writer::new(dialect, own.other()),
+            reader: Reader::new(agreed, own.other()),
+            writer: Writer::new(agreed, own.other()),
             entropy,
             message: Vec::new(),
             scratch: Vec::new(),
@@ -133,7 +135,8 @@ impl<E: Entropy> Codec<E> {
                 return self.writer.pong(payload, &mut self.entropy, out);
             }
             Message::Close(reason) => {
-                self.writer.close(reason.as_ref(), &mut self.entropy, out);
+                let heard = self.reader.close_body();
+                self.writer.close(reason.as_ref(), heard, &mut self.entropy, out);
                 return;
             }
         };
@@ -199,9 +202,12 @@ impl<E: Entropy> Encoder<Message> for Codec<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialect;
 
     fn codec(dialect: &str) -> Codec<impl Entropy> {
-        Codec::new(dialect.parse().unwrap(), Side::Backend, 100, |bytes: &mut [u8]| bytes.fill(1))
+        Codec::new(dialect.parse::<Dialect>().unwrap(), Side::Backend, 100, |bytes: &mut [u8]| {
+            bytes.fill(1)
+        })
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::kept::Kept;
 use super::{Frame, Hex, Kind, Part, Role};
 use crate::dialect::Dialect;
-use crate::dialect::hixie::{Draft, keys};
+use crate::dialect::hixie::keys;
 use crate::dialect::hybi::opening::accept;
 use crate::event::Side;
 use crate::wire::grammar;
@@ -200,8 +200,20 @@ impl Head {
                 b"13" => "RFC 6455",
                 b"8" => "draft-ietf-hybi-08 to 12",
                 b"7" => "draft-ietf-hybi-07",
+                b"6" => "draft-ietf-hybi-06",
+                b"5" => "draft-ietf-hybi-05",
+                b"4" => "draft-ietf-hybi-04",
                 _ => "a version that is not spoken here",
             },
+            "sec-websocket-draft" => match value {
+                b"0" => "draft-ietf-hybi-00, which is draft-hixie-76",
+                b"1" => "draft-ietf-hybi-01",
+                b"2" | b"3" => "draft-ietf-hybi-02 or 03",
+                _ => "a draft that is not spoken here",
+            },
+            "sec-websocket-nonce" => {
+                return (Role::Key, "random; makes the masks together with the key".into());
+            }
             "sec-websocket-key" => {
                 let due = accept(value);
                 return (Role::Key, format!("random; the answer that is due: {due}").into());
@@ -236,9 +248,10 @@ impl Head {
 
     /// How many bytes behind the head belong to the handshake.
     fn tail(&self) -> usize {
-        match (self.dialect, self.start) {
-            (Some(Dialect::Hixie(Draft::H76)), Start::Request) => keys::KEY3_LEN,
-            (Some(Dialect::Hixie(Draft::H76)), Start::Status(101)) => keys::ANSWER_LEN,
+        match self.start {
+            _ if !self.dialect.is_some_and(Dialect::has_key3) => 0,
+            Start::Request => keys::KEY3_LEN,
+            Start::Status(101) => keys::ANSWER_LEN,
             _ => 0,
         }
     }

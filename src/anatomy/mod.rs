@@ -11,6 +11,7 @@ mod hybi;
 mod kept;
 
 use crate::dialect::Dialect;
+use crate::dialect::hybi::Version;
 use crate::event::Side;
 use head::{Head, Next};
 use kept::Kept;
@@ -162,6 +163,10 @@ impl Anatomy {
         match (next, self.dialect) {
             (Next::Head, dialect) => Stage::Head(Box::new(Head::new(dialect, self.speaker))),
             (Next::Frames, Some(Dialect::Hixie(draft))) => Stage::Hixie(hixie::Frames::new(draft)),
+            // The answer has a half of their key, and is not in this direction.
+            (Next::Frames, Some(Dialect::Hybi(Version::V4))) if self.speaker == Side::Client => {
+                Stage::rest("frames masked by both handshakes")
+            }
             (Next::Frames, Some(Dialect::Hybi(version))) => {
                 Stage::Hybi(hybi::Frames::new(version, self.speaker))
             }

@@ -73,6 +73,9 @@ pub struct Route {
 
     /// What clients may speak; others are answered 426.
     pub accept: Vec<Dialect>,
+    /// What clients speak that could be of several dialects by their marks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assume: Vec<Dialect>,
     /// Whose pages may open sessions; all without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origins: Option<Origins>,
@@ -125,6 +128,7 @@ impl Default for Route {
             response_headers: HeaderEdits::default(),
             error_pages: BTreeMap::new(),
             accept: crate::dialect::ALL.to_vec(),
+            assume: Vec::new(),
             origins: None,
             allow: Vec::new(),
             deny: Vec::new(),

@@ -2,9 +2,9 @@
 //! through the codec that the library offers to any program.
 
 use crate::codec::{Codec, Message};
-use crate::dialect::Dialect;
 use crate::dialect::hixie::keys;
 use crate::dialect::opening::{ClientOpening, read_offer, write_answer};
+use crate::dialect::{Agreement, Dialect};
 use crate::event::Side;
 use crate::handshake::{Answer, Offer, Proof, Subprotocols};
 use crate::wire::head;
@@ -46,7 +46,7 @@ pub(super) async fn connect(address: SocketAddr, dialect: Dialect) -> anyhow::Re
         }
         read_more(&mut stream, &mut bytes).await?;
     };
-    talk(stream, dialect, Side::Client, &behind)
+    talk(stream, opening.agreement(), Side::Client, &behind)
 }
 
 /// Accepts a client of one dialect as a server.
@@ -69,7 +69,8 @@ pub(super) async fn accept(mut stream: TcpStream, dialect: Dialect) -> anyhow::R
         }
     };
     let mut answer = Vec::new();
-    write_answer(theirs, &offer, &Answer::default(), false, &mut answer);
+    let mut random = Random::new()?;
+    let agreed = write_answer(theirs, &offer, &Answer::default(), false, &mut random, &mut answer);
     if let Proof::Keys(numbers) = offer.proof {
         while behind.len() < keys::KEY3_LEN {
             read_more(&mut stream, &mut behind).await?;
@@ -80,7 +81,7 @@ pub(super) async fn accept(mut stream: TcpStream, dialect: Dialect) -> anyhow::R
         behind = frames;
     }
     stream.write_all(&answer).await?;
-    talk(stream, dialect, Side::Backend, &behind)
+    talk(stream, agreed, Side::Backend, &behind)
 }
 
 async fn read_more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> anyhow::Result<()> {
@@ -90,8 +91,8 @@ async fn read_more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> anyhow::Resul
     Ok(())
 }
 
-fn talk(stream: TcpStream, dialect: Dialect, own: Side, behind: &[u8]) -> anyhow::Result<Talk> {
-    let codec = Codec::new(dialect, own, LARGEST_MESSAGE, Random::new()?);
+fn talk(stream: TcpStream, agreed: Agreement, own: Side, behind: &[u8]) -> anyhow::Result<Talk> {
+    let codec = Codec::new(agreed, own, LARGEST_MESSAGE, Random::new()?);
     let mut parts = FramedParts::new::<Message>(stream, codec);
     parts.read_buf.extend_from_slice(behind);
     Ok(Framed::from_parts(parts))

@@ -27,16 +27,30 @@ pub fn detect(request: &Request<'_>) -> Result<Dialect, Refusal> {
     fields.only("Connection")?;
     let keys = [fields.has("Sec-WebSocket-Key1"), fields.has("Sec-WebSocket-Key2")];
     let version = fields.only("Sec-WebSocket-Version")?;
+    let mark = fields.only("Sec-WebSocket-Draft")?;
+    if mark.is_some() && version.is_some() {
+        return Err(Refusal::MixedDrafts);
+    }
     let dialect = match (keys, version) {
         ([true, _] | [_, true], Some(_)) => return Err(Refusal::MixedDrafts),
         ([true, _] | [_, true], None) if fields.has("Sec-WebSocket-Key") => {
             return Err(Refusal::MixedDrafts);
         }
-        ([true, true], None) => Dialect::Hixie(Draft::H76),
+        ([true, true], None) => match mark {
+            Some(b"1") => Dialect::Hybi(Version::V1),
+            // 02 and 03 say the same, and differ in nothing that a server has to know.
+            Some(b"2" | b"3") => Dialect::Hybi(Version::V3),
+            // draft-ietf-hybi-00 is 76, be it marked or not.
+            None | Some(b"0") => Dialect::Hixie(Draft::H76),
+            Some(_) => return Err(Refusal::Version),
+        },
         ([true, false] | [false, true], None) => return Err(Refusal::MissingKey),
         (_, Some(b"13")) => Dialect::Hybi(Version::V13),
         (_, Some(b"8")) => Dialect::Hybi(Version::V8),
         (_, Some(b"7")) => Dialect::Hybi(Version::V7),
+        (_, Some(b"6")) => Dialect::Hybi(Version::V6),
+        (_, Some(b"5")) => Dialect::Hybi(Version::V5),
+        (_, Some(b"4")) => Dialect::Hybi(Version::V4),
         (_, Some(_)) => return Err(Refusal::Version),
         // "The fourth name-value pair is Origin" (draft-hixie-75), and none of 76 or later.
         (_, None) if fields.has("Origin") && !has_prefix(fields, "sec-websocket-") => {
@@ -48,10 +62,29 @@ pub fn detect(request: &Request<'_>) -> Result<Dialect, Refusal> {
     Ok(dialect)
 }
 
-/// A request with a body is another request to the next hop. Only Hixie-76 has bytes behind its
-/// head, which some clients announce as `Content-Length: 8`.
+/// Those that a client may speak whose marks are these of `found`.
+pub const fn alike(found: Dialect) -> &'static [Dialect] {
+    match found {
+        // 01 defined no mark.
+        Dialect::Hixie(Draft::H76) => &[Dialect::Hixie(Draft::H76), Dialect::Hybi(Version::V1)],
+        // 02 and 03 have one number, which clients of the family of eventlet say too that speak 76.
+        Dialect::Hybi(Version::V3) => {
+            &[Dialect::Hybi(Version::V3), Dialect::Hybi(Version::V2), Dialect::Hixie(Draft::H76)]
+        }
+        _ => &[],
+    }
+}
+
+/// The dialect of a client whose marks are those of `found`, where `assume` says which it is of those
+/// that have the same marks.
+pub fn assumed(found: Dialect, assume: &[Dialect]) -> Dialect {
+    assume.iter().copied().find(|dialect| alike(found).contains(dialect)).unwrap_or(found)
+}
+
+/// A request with a body is another request to the next hop. Only key3 comes behind a head, which
+/// some clients announce as `Content-Length: 8`.
 fn refuse_body(dialect: Dialect, fields: &Fields<'_>) -> Result<(), Refusal> {
-    let announced: &[u8] = if dialect == Dialect::Hixie(Draft::H76) { b"8" } else { b"0" };
+    let announced: &[u8] = if dialect.has_key3() { b"8" } else { b"0" };
     match fields.only("Content-Length")? {
         _ if fields.has("Transfer-Encoding") => Err(Refusal::Body),
         Some(length) if length != announced => Err(Refusal::Body),

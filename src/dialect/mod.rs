@@ -12,7 +12,8 @@ pub mod writer;
 
 use crate::event::{Able, FinMeans};
 use hixie::Draft;
-use hybi::Version;
+use hybi::frame_mask::ConnectionKey;
+use hybi::{CloseBody, Version};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::str::FromStr;
@@ -26,14 +27,45 @@ pub enum Dialect {
     Hybi(Version),
 }
 
-/// Every dialect, newest first: the order in which a backend is tried.
-pub const ALL: [Dialect; 5] = [
+/// Every dialect, newest first.
+pub const ALL: [Dialect; 11] = [
+    Dialect::Hybi(Version::V13),
+    Dialect::Hybi(Version::V8),
+    Dialect::Hybi(Version::V7),
+    Dialect::Hybi(Version::V6),
+    Dialect::Hybi(Version::V5),
+    Dialect::Hybi(Version::V4),
+    Dialect::Hybi(Version::V3),
+    Dialect::Hybi(Version::V2),
+    Dialect::Hybi(Version::V1),
+    Dialect::Hixie(Draft::H76),
+    Dialect::Hixie(Draft::H75),
+];
+
+/// The dialects that a backend is asked in one after the other where it is not known what it speaks.
+/// A server of a draft between also spoke one of these, and each try is a connection.
+pub const TRIED: [Dialect; 5] = [
     Dialect::Hybi(Version::V13),
     Dialect::Hybi(Version::V8),
     Dialect::Hybi(Version::V7),
     Dialect::Hixie(Draft::H76),
     Dialect::Hixie(Draft::H75),
 ];
+
+/// What the two ends of a connection have agreed on in its opening handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agreement {
+    /// What they speak.
+    pub dialect: Dialect,
+    /// With what the client masks, in draft-ietf-hybi-04.
+    pub connection_key: Option<ConnectionKey>,
+}
+
+impl From<Dialect> for Agreement {
+    fn from(dialect: Dialect) -> Self {
+        Self { dialect, connection_key: None }
+    }
+}
 
 impl Dialect {
     /// RFC 6455 itself.
@@ -44,6 +76,12 @@ impl Dialect {
         match self {
             Self::Hixie(Draft::H75) => "hixie-75",
             Self::Hixie(Draft::H76) => "hixie-76",
+            Self::Hybi(Version::V1) => "hybi-01",
+            Self::Hybi(Version::V2) => "hybi-02",
+            Self::Hybi(Version::V3) => "hybi-03",
+            Self::Hybi(Version::V4) => "hybi-04",
+            Self::Hybi(Version::V5) => "hybi-05",
+            Self::Hybi(Version::V6) => "hybi-06",
             Self::Hybi(Version::V7) => "hybi-07",
             Self::Hybi(Version::V8) => "hybi-08",
             Self::Hybi(Version::V13) => "rfc6455",
@@ -53,8 +91,17 @@ impl Dialect {
     /// The number in `Sec-WebSocket-Version`, where the dialect has one.
     pub const fn version(self) -> Option<&'static str> {
         match self {
-            Self::Hixie(_) => None,
-            Self::Hybi(version) => Some(version.number()),
+            Self::Hybi(version) if !version.opens_as_hixie() => Some(version.number()),
+            _ => None,
+        }
+    }
+
+    /// Whether key3 follows the head of the request and 16 bytes that of the answer (draft-hixie-76,
+    /// "Opening handshake").
+    pub const fn has_key3(self) -> bool {
+        match self {
+            Self::Hixie(draft) => matches!(draft, Draft::H76),
+            Self::Hybi(version) => version.opens_as_hixie(),
         }
     }
 
@@ -68,7 +115,11 @@ impl Dialect {
             Self::Hixie(Draft::H76) => FinMeans::GoingAway,
             Self::Hybi(_) => FinMeans::Nothing,
         };
-        Able { binary: hybi, fragments: hybi, ping: hybi, close_code: hybi, fin }
+        let close_code = match self {
+            Self::Hixie(_) => false,
+            Self::Hybi(version) => matches!(version.close_body(), CloseBody::Code),
+        };
+        Able { binary: hybi, fragments: hybi, ping: hybi, close_code, fin }
     }
 }
 
@@ -80,7 +131,7 @@ impl fmt::Display for Dialect {
 
 /// A name that no dialect has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown dialect; the dialects are rfc6455, hybi-08, hybi-07, hixie-76 and hixie-75")]
+#[error("unknown dialect; the dialects are rfc6455, hybi-08 to hybi-01, hixie-76 and hixie-75")]
 pub struct UnknownDialect;
 
 impl FromStr for Dialect {

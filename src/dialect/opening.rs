@@ -1,13 +1,33 @@
 //! The opening handshake of any dialect: as a server towards clients, as a client towards backends.
 
-use super::Dialect;
 use super::detect::detect;
-use super::hixie::{self, keys};
-use super::hybi;
+use super::hixie::{self, Draft, keys};
+use super::hybi::{self, Version};
+use super::{Agreement, Dialect};
 use crate::handshake::{Answer, Failure, Offer, Refusal, Subprotocols, end_to_end, is_host};
 use crate::wire::entropy::Entropy;
 use crate::wire::head::{self, Request, Response};
 use std::borrow::Cow;
+
+/// The opening handshakes that there are.
+enum Way {
+    /// That of Hixie; `mark`: the number of a later draft that kept it.
+    Hixie {
+        draft: Draft,
+        mark: Option<&'static str>,
+    },
+    Hybi(Version),
+}
+
+const fn way(dialect: Dialect) -> Way {
+    match dialect {
+        Dialect::Hixie(draft) => Way::Hixie { draft, mark: None },
+        Dialect::Hybi(version) if version.opens_as_hixie() => {
+            Way::Hixie { draft: Draft::H76, mark: Some(version.number()) }
+        }
+        Dialect::Hybi(version) => Way::Hybi(version),
+    }
+}
 
 /// Reads a client's whole head: its dialect and what it offers.
 ///
@@ -22,9 +42,9 @@ pub fn read_offer(head: &[u8]) -> Result<(Dialect, Offer), Refusal> {
         return Err(Refusal::Target);
     }
     let host = request.fields.only("Host")?.filter(|host| is_host(host)).ok_or(Refusal::Host)?;
-    let mut offer = match dialect {
-        Dialect::Hixie(draft) => hixie::opening::read_offer(draft, &request, host)?,
-        Dialect::Hybi(version) => hybi::opening::read_offer(version, &request, host)?,
+    let mut offer = match way(dialect) {
+        Way::Hixie { draft, .. } => hixie::opening::read_offer(draft, &request, host)?,
+        Way::Hybi(version) => hybi::opening::read_offer(version, &request, host)?,
     };
     if !request.target.starts_with(b"/") {
         let absolute = read_absolute(request.target).filter(|_| !hixie);
@@ -52,25 +72,30 @@ fn read_absolute(target: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     is_host(host).then(|| (host.to_owned(), [root, target].concat()))
 }
 
-/// Writes the 101 towards a client; behind that of Hixie-76 come the 16 bytes of
-/// [`keys::answer`], once key3 is there. `secure`: whether the client connected by TLS.
+/// Writes the 101 towards a client; where key3 follows its head, the 16 bytes of [`keys::answer`]
+/// come behind it. `secure`: whether the client connected by TLS.
 pub fn write_answer(
     dialect: Dialect,
     offer: &Offer,
     answer: &Answer,
     secure: bool,
+    entropy: &mut dyn Entropy,
     out: &mut Vec<u8>,
-) {
-    match dialect {
-        Dialect::Hixie(draft) => hixie::opening::write_answer(draft, offer, answer, secure, out),
-        Dialect::Hybi(_) => hybi::opening::write_answer(offer, answer, out),
-    }
+) -> Agreement {
+    let connection_key = match way(dialect) {
+        Way::Hixie { draft, .. } => {
+            hixie::opening::write_answer(draft, offer, answer, secure, out);
+            None
+        }
+        Way::Hybi(version) => hybi::opening::write_answer(version, offer, answer, entropy, out),
+    };
+    Agreement { dialect, connection_key }
 }
 
 /// The handshake with a backend, from our request to its answer.
 #[derive(Debug)]
 pub struct ClientOpening {
-    dialect: Dialect,
+    agreement: Agreement,
     due: Due,
     /// What the server may choose as subprotocol.
     offered: Vec<String>,
@@ -85,6 +110,7 @@ pub struct ClientOpening {
 enum Due {
     Nothing,
     Md5([u8; keys::ANSWER_LEN]),
+    /// The `Sec-WebSocket-Accept` for this key.
     Accept(String),
 }
 
@@ -101,8 +127,8 @@ impl ClientOpening {
         out: &mut Vec<u8>,
     ) -> Result<Self, Refusal> {
         let tokens = offer.subprotocols.tokens();
-        let offered = match dialect {
-            Dialect::Hixie(_) => {
+        let offered = match way(dialect) {
+            Way::Hixie { mark: None, .. } => {
                 let whole = offer.subprotocols.opaque().map(String::from_utf8_lossy);
                 let parts = match &offer.subprotocols {
                     Subprotocols::Opaque(_) => tokens.unwrap_or_default(),
@@ -114,7 +140,7 @@ impl ClientOpening {
                     .map(Cow::into_owned)
                     .collect()
             }
-            Dialect::Hybi(_) => {
+            Way::Hixie { .. } | Way::Hybi(_) => {
                 tokens.ok_or(Refusal::Subprotocol)?.into_iter().map(str::to_owned).collect()
             }
         };
@@ -126,14 +152,16 @@ impl ClientOpening {
             }
         }
         out.extend_from_slice(b" HTTP/1.1\r\n");
-        let due = match dialect {
-            Dialect::Hixie(draft) => hixie::opening::write_offer(draft, offer, entropy, out)
-                .map_or(Due::Nothing, Due::Md5),
-            Dialect::Hybi(version) => {
+        let due = match way(dialect) {
+            Way::Hixie { draft, mark } => {
+                hixie::opening::write_offer(draft, mark, offer, entropy, out)
+                    .map_or(Due::Nothing, Due::Md5)
+            }
+            Way::Hybi(version) => {
                 Due::Accept(hybi::opening::write_offer(version, offer, entropy, out))
             }
         };
-        Ok(Self { dialect, due, offered, interim: 0, searched: 0 })
+        Ok(Self { agreement: dialect.into(), due, offered, interim: 0, searched: 0 })
     }
 
     /// Reads the answer from all that came so far; `None` when it goes on. With the answer comes
@@ -160,8 +188,13 @@ impl ClientOpening {
         }
     }
 
+    /// What was agreed on, once the answer has been read.
+    pub const fn agreement(&self) -> Agreement {
+        self.agreement
+    }
+
     fn read_final(
-        &self,
+        &mut self,
         response: &Response<'_>,
         behind: &[u8],
     ) -> Result<Option<(Answer, usize)>, Failure> {
@@ -181,14 +214,17 @@ impl ClientOpening {
             },
             Due::Nothing | Due::Accept(_) => 0,
         };
-        let answer = match (self.dialect, &self.due) {
-            (Dialect::Hixie(draft), _) => {
+        let answer = match (way(self.agreement.dialect), &self.due) {
+            (Way::Hixie { draft, .. }, _) => {
                 hixie::opening::read_answer(draft, &self.offered, response)?
             }
-            (Dialect::Hybi(_), Due::Accept(due)) => {
-                hybi::opening::read_answer(due, &self.offered, response)?
+            (Way::Hybi(version), Due::Accept(key)) => {
+                let (answer, connection_key) =
+                    hybi::opening::read_answer(version, key, &self.offered, response)?;
+                self.agreement.connection_key = connection_key;
+                answer
             }
-            (Dialect::Hybi(_), _) => return Err(Failure::Proof),
+            (Way::Hybi(_), _) => return Err(Failure::Proof),
         };
         Ok(Some((answer, proof)))
     }

@@ -1,8 +1,9 @@
 //! The reader of any dialect: bytes of one peer to events.
 
-use super::Dialect;
 use super::hixie::{self, Draft};
-use super::hybi;
+use super::hybi::frame_mask::MaskedReader;
+use super::hybi::{self, Masking};
+use super::{Agreement, Dialect};
 use crate::event::{Event, Side};
 use crate::fault::Fault;
 
@@ -14,32 +15,43 @@ use crate::fault::Fault;
 pub enum Reader {
     /// Delimited frames.
     Hixie(hixie::frames::Reader),
-    /// The frames of RFC 6455.
+    /// The frames of RFC 6455 and of the drafts before it.
     Hybi(hybi::frames::Reader),
+    /// The same, masked whole. In a box, for few connections have it.
+    HybiMasked(Box<MaskedReader>),
 }
 
 impl Reader {
     /// A reader for what `speaker` sends behind its part of the opening handshake.
-    pub fn new(dialect: Dialect, speaker: Side) -> Self {
+    pub fn new(agreement: impl Into<Agreement>, speaker: Side) -> Self {
+        let Agreement { dialect, connection_key } = agreement.into();
         match dialect {
             Dialect::Hixie(draft) => Self::Hixie(hixie::frames::Reader::new(draft == Draft::H76)),
-            Dialect::Hybi(version) => Self::Hybi(hybi::frames::Reader::new(version, speaker)),
+            Dialect::Hybi(version) => match (version.masking(), speaker) {
+                (Masking::Frames { .. }, Side::Client) => {
+                    Self::HybiMasked(Box::new(MaskedReader::new(version, connection_key)))
+                }
+                _ => Self::Hybi(hybi::frames::Reader::new(version, speaker)),
+            },
         }
     }
 
     /// A reader of what was captured: it reads what can be read without doubt though it breaks a rule,
     /// which is frames whose masking is wrong.
-    pub fn lenient(dialect: Dialect, speaker: Side) -> Self {
-        match dialect {
-            Dialect::Hixie(_) => Self::new(dialect, speaker),
-            Dialect::Hybi(version) => Self::Hybi(hybi::frames::Reader::lenient(version, speaker)),
+    pub fn lenient(agreement: impl Into<Agreement>, speaker: Side) -> Self {
+        let agreement = agreement.into();
+        match agreement.dialect {
+            Dialect::Hybi(version) if version.masking() == Masking::Payload => {
+                Self::Hybi(hybi::frames::Reader::lenient(version, speaker))
+            }
+            _ => Self::new(agreement, speaker),
         }
     }
 
     /// Allows messages that are compressed, or forbids them; the dialects of Hixie have none.
     pub const fn allow_compression(&mut self, allowed: bool) {
         match self {
-            Self::Hixie(_) => {}
+            Self::Hixie(_) | Self::HybiMasked(_) => {}
             Self::Hybi(reader) => reader.allow_compression(allowed),
         }
     }
@@ -47,7 +59,7 @@ impl Reader {
     /// Whether the last message that began is compressed.
     pub const fn is_compressed(&self) -> bool {
         match self {
-            Self::Hixie(_) => false,
+            Self::Hixie(_) | Self::HybiMasked(_) => false,
             Self::Hybi(reader) => reader.is_compressed(),
         }
     }
@@ -55,7 +67,7 @@ impl Reader {
     /// Whether a frame was masked that should not be, or was not and should be.
     pub const fn masks_wrongly(&self) -> bool {
         match self {
-            Self::Hixie(_) => false,
+            Self::Hixie(_) | Self::HybiMasked(_) => false,
             Self::Hybi(reader) => reader.masks_wrongly(),
         }
     }
@@ -65,6 +77,16 @@ impl Reader {
         match self {
             Self::Hixie(reader) => reader.in_message(),
             Self::Hybi(reader) => reader.in_message(),
+            Self::HybiMasked(reader) => reader.in_message(),
+        }
+    }
+
+    /// The body of the close frame that came last, where it is to be echoed.
+    pub(crate) fn close_body(&self) -> &[u8] {
+        match self {
+            Self::Hixie(_) => &[],
+            Self::Hybi(reader) => reader.close_body(),
+            Self::HybiMasked(reader) => reader.close_body(),
         }
     }
 
@@ -77,6 +99,7 @@ impl Reader {
         match self {
             Self::Hixie(reader) => reader.read(input),
             Self::Hybi(reader) => reader.read(input),
+            Self::HybiMasked(reader) => reader.read(input),
         }
     }
 }

@@ -9,8 +9,9 @@ use super::visible::visible;
 use super::{Service, Shared, edit, http};
 use crate::config::route::ClientKind;
 use crate::config::values::Period;
+use crate::dialect::detect::assumed;
 use crate::dialect::hixie::keys::{self, KEY3_LEN};
-use crate::dialect::{Dialect, opening};
+use crate::dialect::{Agreement, Dialect, opening};
 use crate::event::{Side, Sides};
 use crate::handshake::{Field, Headers, Offer, Proof, Refusal, Subprotocols, first};
 use crate::net::admission::Place;
@@ -23,6 +24,7 @@ use crate::upstream::open::{Opened, Wanted, newest};
 use crate::upstream::{Lease, Seeker};
 use crate::watch::{ConnectionId, Watched, Watcher};
 use crate::wire::head;
+use rand::Rng;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -39,7 +41,7 @@ pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) route: Arc<Route>,
     pub(crate) identity: Identity,
-    pub(crate) dialects: Sides<Dialect>,
+    pub(crate) agreed: Sides<Agreement>,
     pub(crate) streams: Sides<Socket>,
     /// What each side said right behind its handshake.
     pub(crate) early: Sides<Vec<u8>>,
@@ -156,7 +158,7 @@ pub(crate) async fn open(
 
 /// A session whose two handshakes are done.
 struct Session {
-    dialect: Dialect,
+    agreed: Agreement,
     route: Arc<Route>,
     backend: Opened,
 }
@@ -175,13 +177,11 @@ impl Client {
             Asks::Session(dialect, offer) => (dialect, offer),
             Asks::Plain(plain) => return Ok(Next::Plain(plain)),
         };
-        self.told = Some(Told::new(dialect, &offer));
-        self.watched().speaks(Side::Client, dialect);
         let seen = visible(&self.hop, &offer.host, &offer.fields);
         let hop = self.hop.clone();
         // From here on, for the log and the backend, the client is who it is behind its proxies.
         self.hop.peer = seen.client;
-        let route = self.admitted(&shared.service(), dialect, &offer, &hop)?;
+        let (dialect, route) = self.admitted(&shared.service(), dialect, &offer, &hop)?;
         let pool = route.pool(&offer.host, &offer.target)?;
         // What the client is answered, it is answered in its own terms.
         let asked = Offer { host: seen.host, ..offer.clone() };
@@ -220,30 +220,38 @@ impl Client {
         };
         edit::response(&route, &mut backend.answer.fields);
         let mut answer = Vec::with_capacity(512);
-        opening::write_answer(dialect, &asked, &backend.answer, seen.secure, &mut answer);
+        let mut keys = |bytes: &mut [u8]| rand::rng().fill_bytes(bytes);
+        let (secure, given) = (seen.secure, &backend.answer);
+        let agreed = opening::write_answer(dialect, &asked, given, secure, &mut keys, &mut answer);
         within(listener.handshake_timeout, self.answer(answer, &asked.proof)).await??;
-        Ok(Next::Session(Session { dialect, route, backend }))
+        Ok(Next::Session(Session { agreed, route, backend }))
     }
 
-    /// The route that an opening may take.
+    /// The route that an opening may take, and the dialect that the client is taken for there.
     fn admitted(
         &mut self,
         service: &Service,
         dialect: Dialect,
         offer: &Offer,
         hop: &Hop,
-    ) -> Result<Arc<Route>, Denied> {
-        let asked = Asked {
+    ) -> Result<(Dialect, Arc<Route>), Denied> {
+        let mut asked = Asked {
             hop,
             host: &offer.host,
             target: &offer.target,
             client: ClientKind::WebSocket(dialect),
             headers: &distinguishing(offer),
         };
-        let route = service.router.find(&asked)?;
-        self.route = Some(Arc::clone(&route));
+        let route = service.router.find(&asked);
+        self.route = route.as_ref().ok().cloned();
+        let assume = self.route.as_ref().map_or(&[][..], |route| &route.settings.assume);
+        let dialect = assumed(dialect, assume);
+        self.told = Some(Told::new(dialect, offer));
+        self.watched().speaks(Side::Client, dialect);
+        asked.client = ClientKind::WebSocket(dialect);
+        let route = route?;
         admit(&route, &asked)?;
-        Ok(route)
+        Ok((dialect, route))
     }
 
     fn into_connection(
@@ -252,7 +260,7 @@ impl Client {
         place: Place,
         telemetry: &Telemetry,
     ) -> Option<Connection> {
-        let Session { dialect, route, backend } = session;
+        let Session { agreed, route, backend } = session;
         let peer = self.hop.peer;
         let server = backend.lease.member().server.url.to_string();
         let identity = self.identity(&server);
@@ -271,12 +279,13 @@ impl Client {
         }) else {
             return None;
         };
-        let dialects = Sides { client: dialect, backend: backend.dialect };
+        let agreed = Sides { client: agreed, backend: backend.agreed };
+        let dialects = Sides { client: agreed.client.dialect, backend: agreed.backend.dialect };
         let session = telemetry.opened(&identity, dialects, took);
         Some(Connection {
             id: self.id,
             identity,
-            dialects,
+            agreed,
             route,
             streams,
             early: Sides { client: self.buffer, backend: backend.early },

@@ -64,10 +64,9 @@ impl Relay {
     /// A relay that begins with what each side said right behind its opening handshake.
     #[expect(clippy::redundant_clone, reason = "made anew, where it is to stay")]
     pub(crate) fn new(connection: Connection, worker: &mut Worker) -> Self {
-        let Connection { id, route, identity, dialects, streams, early, .. } = connection;
+        let Connection { id, route, identity, agreed, streams, early, .. } = connection;
         let Connection { client: present, session: reported, place, lease, .. } = connection;
-        let Sides { client, backend } = dialects;
-        let session = Session::new(client, backend, worker.now(), &route.policy);
+        let session = Session::new(agreed, worker.now(), &route.policy);
         let mut relay = Self {
             sockets: streams,
             rates: rates(&session, &route, worker.now()),

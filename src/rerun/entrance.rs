@@ -2,7 +2,7 @@
 
 use super::line::Line;
 use super::offer::bytes;
-use super::target::{LARGEST_HEAD, text};
+use super::target::{LARGEST_HEAD, random, text};
 use crate::dialect::hixie::keys::{self, KEY3_LEN};
 use crate::dialect::opening::{read_offer, write_answer};
 use crate::dialect::{self, Dialect};
@@ -89,7 +89,8 @@ impl Client {
             chosen(fields).filter(|chosen| self.offered().contains(chosen)).map(bytes);
         let answer = Answer { subprotocol, fields: end_to_end(fields).collect() };
         let mut out = Vec::new();
-        write_answer(self.dialect, &self.offer, &answer, false, &mut out);
+        let (offer, keys) = (&self.offer, &mut random);
+        let agreed = write_answer(self.dialect, offer, &answer, false, keys, &mut out);
         if let Proof::Keys(parts) = self.offer.proof {
             // A proxy may withhold key3 until it has seen the 101.
             if self.behind.len() < KEY3_LEN {
@@ -108,7 +109,7 @@ impl Client {
             out.extend(keys::answer(parts, key3));
         }
         self.stream.write_all(&out).await?;
-        Ok(Line::new(self.stream, self.dialect, Side::Backend, &self.behind))
+        Ok(Line::new(self.stream, agreed, Side::Backend, &self.behind))
     }
 
     /// Refuses it, as another server did.

@@ -3,7 +3,7 @@
 
 use super::target::random;
 use crate::codec::{Codec, CodecError, Message};
-use crate::dialect::Dialect;
+use crate::dialect::Agreement;
 use crate::event::{FinMeans, Kind, Reason, Side};
 use crate::net::stream::{PARTING, Stream, linger};
 use crate::replay::player::Ended;
@@ -53,13 +53,13 @@ pub(super) struct Line {
 
 impl Line {
     /// `own` is the side that we are, `early` what the peer said right behind its handshake.
-    pub(super) fn new(stream: Stream, dialect: Dialect, own: Side, early: &[u8]) -> Self {
+    pub(super) fn new(stream: Stream, agreed: Agreement, own: Side, early: &[u8]) -> Self {
         let (read, write) = split(stream);
         Self {
             read,
             write,
-            codec: Codec::new(dialect, own, LARGEST_MESSAGE, random as Fill),
-            fin: dialect.able().fin,
+            codec: Codec::new(agreed, own, LARGEST_MESSAGE, random as Fill),
+            fin: agreed.dialect.able().fin,
             input: BytesMut::from(early),
             output: BytesMut::new(),
             has_left: false,

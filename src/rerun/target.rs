@@ -5,8 +5,8 @@ use super::offer::Rewriting;
 use crate::config::backend::{Backend, ClientTls};
 use crate::config::server_url::ServerUrl;
 use crate::config::values::Period;
-use crate::dialect::Dialect;
 use crate::dialect::opening::ClientOpening;
+use crate::dialect::{Agreement, Dialect};
 use crate::event::Side;
 use crate::handshake::{Answer, Failure};
 use crate::net::stream::Stream;
@@ -45,7 +45,7 @@ pub(super) enum Opened {
 
 pub(super) struct Accepted {
     stream: Stream,
-    dialect: Dialect,
+    agreed: Agreement,
     pub(super) fields: Vec<(String, String)>,
     /// What it said right behind.
     early: Vec<u8>,
@@ -54,7 +54,7 @@ pub(super) struct Accepted {
 impl Accepted {
     /// The connection, on which we are the client.
     pub(super) fn into_line(self) -> Line {
-        Line::new(self.stream, self.dialect, Side::Client, &self.early)
+        Line::new(self.stream, self.agreed, Side::Client, &self.early)
     }
 }
 
@@ -111,7 +111,8 @@ impl Target {
                         subprotocol.map(|chosen| ("Sec-WebSocket-Protocol".to_owned(), chosen));
                     let fields = chosen.into_iter().chain(fields).map(text).collect();
                     let early = bytes.split_off(length);
-                    return Ok(Opened::Open(Box::new(Accepted { stream, dialect, fields, early })));
+                    let agreed = opening.agreement();
+                    return Ok(Opened::Open(Box::new(Accepted { stream, agreed, fields, early })));
                 }
                 Ok(None) if bytes.len() > LARGEST_HEAD => anyhow::bail!("its answer has no end"),
                 Ok(None) => {}

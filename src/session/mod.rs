@@ -13,13 +13,14 @@ mod pulse;
 pub mod rate;
 pub mod translate;
 
-use crate::dialect::Dialect;
 use crate::dialect::reader::Reader;
 use crate::dialect::writer::{Farewell, Writer};
+use crate::dialect::{Agreement, Dialect};
 use crate::event::{Chunk, Event, FinMeans, Reason, Side, Sides, close_code};
 use crate::fault::Fault;
 use crate::limits::{Limits, Millis};
 use crate::wire::entropy::Entropy;
+use crate::wire::mask::Mask;
 use crate::wire::outbox::Outbox;
 use crate::wire::spare::Spare;
 use closing::{Closing, Ending, Phase};
@@ -65,35 +66,30 @@ pub struct Session {
 /// One side: how it speaks, and the way of its messages to the other side.
 #[derive(Debug)]
 struct Leg {
-    dialect: Dialect,
     reader: Reader,
     writer: Writer,
     translator: Translator,
     pulse: Pulse,
-    /// Whether the stream to this peer is to end behind what is written.
-    fin: bool,
 }
 
 impl Leg {
-    fn new(dialect: Dialect, side: Side, now: Millis) -> Self {
+    fn new(agreement: Agreement, side: Side, now: Millis) -> Self {
         Self {
-            dialect,
-            reader: Reader::new(dialect, side),
-            writer: Writer::new(dialect, side),
+            reader: Reader::new(agreement, side),
+            writer: Writer::new(agreement, side),
             translator: Translator::default(),
             pulse: Pulse::new(now),
-            fin: false,
         }
     }
 }
 
 impl Session {
     /// A session whose handshakes are done, bound to `policy` in all its turns.
-    pub fn new(client: Dialect, backend: Dialect, now: Millis, policy: &Policy) -> Self {
+    pub fn new(agreed: Sides<impl Into<Agreement>>, now: Millis, policy: &Policy) -> Self {
         let mut session = Self {
             legs: Sides {
-                client: Leg::new(client, Side::Client, now),
-                backend: Leg::new(backend, Side::Backend, now),
+                client: Leg::new(agreed.client.into(), Side::Client, now),
+                backend: Leg::new(agreed.backend.into(), Side::Backend, now),
             },
             closing: Closing::default(),
             leaving: false,
@@ -109,8 +105,8 @@ impl Session {
     /// The dialect of a side.
     pub const fn dialect(&self, side: Side) -> Dialect {
         match side {
-            Side::Client => self.legs.client.dialect,
-            Side::Backend => self.legs.backend.dialect,
+            Side::Client => self.legs.client.writer.dialect(),
+            Side::Backend => self.legs.backend.writer.dialect(),
         }
     }
 
@@ -121,7 +117,7 @@ impl Session {
 
     /// Whether the stream to a peer is to end behind what was written.
     pub fn wants_fin(&self, to: Side) -> bool {
-        self.legs[to].fin
+        self.legs[to].writer.has_ended()
     }
 
     /// Whether both sides have been closed; what they still send is of no concern.
@@ -162,7 +158,7 @@ impl Session {
     /// Whether bytes pass as they come: nothing is checked, translated or told but the bytes and the
     /// end of each stream.
     pub fn is_tunnel(&self, policy: &Policy) -> bool {
-        policy.tunnel && self.legs.client.dialect == self.legs.backend.dialect
+        policy.tunnel && self.dialect(Side::Client) == self.dialect(Side::Backend)
     }
 
     /// Sets the deadline by which the peers are to do what is theirs in this state of the closing.
@@ -197,7 +193,7 @@ impl Session {
         let spoke = if self.is_tunnel(turn.policy) {
             if self.hears(from.other()) {
                 turn.observer.observe(&Fact::Passed { from, bytes: input.len() as u64 });
-                out[from.other()].payload(input, None);
+                out[from.other()].payload(input, None::<Mask>);
             }
             true
         } else {
@@ -252,7 +248,7 @@ impl Session {
     /// dialect has no other close.
     pub fn fin_suffices(&self, from: Side) -> bool {
         matches!(self.closing.phases[from], Phase::Heard | Phase::Closed)
-            || self.legs[from].dialect.able().fin == FinMeans::Close
+            || self.dialect(from).able().fin == FinMeans::Close
     }
 
     /// Takes the end of a peer's stream: in order, or lost with an error.
@@ -268,7 +264,7 @@ impl Session {
             return;
         }
         let leg = &self.legs[from];
-        let (ending, cause, code) = match leg.dialect.able().fin {
+        let (ending, cause, code) = match self.dialect(from).able().fin {
             // A message that was cut is never presented as a clean end.
             _ if !in_order || leg.reader.in_message() => (Ending::Lost, Cause::Lost, None),
             _ if self.is_tunnel(turn.policy) => (Ending::Close, Cause::Fin, None),
@@ -314,7 +310,7 @@ impl Session {
                 Phase::Told | Phase::Closed => {}
             }
             self.closing.phases[side] = Phase::Closed;
-            self.legs[side].fin = true;
+            self.legs[side].writer.end();
         }
         // What is still unsent will not be waited for again.
         self.deadline = turn.now + turn.policy.limits.linger;
@@ -346,7 +342,9 @@ impl Session {
 
     /// Ends the stream of a side that will not be heard again: no one has to wait for the other.
     fn let_go(&mut self, side: Side) {
-        self.legs[side].fin |= self.closing.phases[side] == Phase::Closed;
+        if self.closing.phases[side] == Phase::Closed {
+            self.legs[side].writer.end();
+        }
     }
 
     fn chunk<'a>(
@@ -364,8 +362,8 @@ impl Session {
         };
         let ends = chunk.last;
         let mut link = translate::Link {
-            from: speaker.dialect.able(),
-            to: listener.dialect.able(),
+            from: speaker.writer.dialect().able(),
+            to: listener.writer.dialect().able(),
             side: from,
             writer: hears.then_some(&mut listener.writer),
             out: &mut out[to],
@@ -413,7 +411,7 @@ impl Session {
         let due = self.closing.ended(from, ending);
         if due.speaker {
             self.tell(from, reason, turn, out);
-            self.legs[from].fin = true;
+            self.legs[from].writer.end();
         }
         match due.other {
             closing::Due::Nothing => {}
@@ -422,7 +420,7 @@ impl Session {
                 self.tell(to, reason.as_ref(), turn, out);
             }
             closing::Due::Fin => {
-                self.legs[to].fin = true;
+                self.legs[to].writer.end();
                 if self.in_message(to) {
                     turn.observer.observe(&Fact::Loss(Loss::MessageCut));
                 }
@@ -431,7 +429,7 @@ impl Session {
         // The server closes TCP first and the client waits (RFC 6455 section 7.1.1); towards the
         // backend we are the client.
         if self.closing.phases.client == Phase::Closed {
-            self.legs.client.fin = true;
+            self.legs.client.writer.end();
         }
         self.await_peers(turn.now, &turn.policy.limits);
     }
@@ -461,17 +459,21 @@ impl Session {
     ) {
         if self.is_tunnel(turn.policy) {
             // Where a frame ends is not known, so that none can be added.
-            self.legs[to].fin = true;
+            self.legs[to].writer.end();
             return;
         }
         if self.in_message(to) {
             turn.observer.observe(&Fact::Loss(Loss::MessageCut));
         }
         let leg = &mut self.legs[to];
-        let farewell = leg.writer.close(reason, turn.entropy, &mut out[to]);
-        let code = reason.map(|reason| reason.code).filter(|_| leg.dialect.able().close_code);
+        let heard = leg.reader.close_body();
+        let farewell = leg.writer.close(reason, heard, turn.entropy, &mut out[to]);
+        let code =
+            reason.map(|reason| reason.code).filter(|_| leg.writer.dialect().able().close_code);
         turn.observer.observe(&Fact::Told { to, code });
-        leg.fin |= farewell == Farewell::Fin;
+        if farewell == Farewell::Fin {
+            leg.writer.end();
+        }
         if reason.is_some() && code.is_none() {
             turn.observer.observe(&Fact::Loss(Loss::CloseReason));
         }

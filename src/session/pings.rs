@@ -58,7 +58,7 @@ impl Session {
     ) {
         turn.observer.observe(&Fact::Ping { from });
         let to = from.other();
-        if !self.legs[to].dialect.able().ping {
+        if !self.dialect(to).able().ping {
             if self.hears(from) {
                 self.legs[from].writer.pong(payload, turn.entropy, &mut out[from]);
             }
@@ -98,6 +98,6 @@ impl Session {
 
     /// Whether a side can be sent pings by the proxy.
     fn can_ask(&self, side: Side, policy: &Policy) -> bool {
-        !self.is_tunnel(policy) && self.legs[side].dialect.able().ping
+        !self.is_tunnel(policy) && self.dialect(side).able().ping
     }
 }

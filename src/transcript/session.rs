@@ -4,7 +4,9 @@ use super::conversation::Mark;
 use super::event::{Accept, End, How, What};
 use super::inflate;
 use super::speech::Speech;
-use crate::dialect::Dialect;
+use crate::dialect::hybi::Version;
+use crate::dialect::hybi::frame_mask::ConnectionKey;
+use crate::dialect::{Agreement, Dialect};
 use crate::event::{FinMeans, Side, Sides};
 use crate::wire::head::{Fields, Request, Response};
 use std::collections::VecDeque;
@@ -17,6 +19,8 @@ const ON_THEIR_WAY: usize = 8192;
 #[derive(Debug)]
 pub(super) struct Session {
     dialect: Dialect,
+    /// The client's key, where its frames are masked with what it and the answer make together.
+    key: Option<Vec<u8>>,
     answer: Answer,
     speeches: Sides<Speech>,
     told: Sides<Told>,
@@ -39,8 +43,13 @@ enum Answer {
 
 impl Session {
     pub(super) fn new(dialect: Dialect, request: &Request<'_>) -> Self {
+        let key = match dialect {
+            Dialect::Hybi(Version::V4) => request.fields.all("Sec-WebSocket-Key").next(),
+            _ => None,
+        };
         let mut session = Self {
             dialect,
+            key: key.map(<[u8]>::to_owned),
             answer: Answer::Awaited,
             speeches: Sides {
                 client: Speech::new(dialect, Side::Client),
@@ -69,6 +78,11 @@ impl Session {
     ) {
         let status = response.status;
         self.answer = if status == 101 { Answer::Accepted } else { Answer::Refused };
+        let nonce = response.fields.all("Sec-WebSocket-Nonce").next();
+        if let (Some(key), Some(nonce)) = (&self.key, nonce) {
+            let connection_key = Some(ConnectionKey::new(key, nonce));
+            self.speeches.client.agree(Agreement { dialect: self.dialect, connection_key });
+        }
         self.negotiate(&response.fields);
         tell(mark, What::Accept(Accept { status, fields: fields(&response.fields) }));
     }

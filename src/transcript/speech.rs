@@ -5,11 +5,10 @@ use super::conversation::Mark;
 use super::event::{Message, What};
 use super::inflate::{self, Inflater};
 use super::session::Told;
-use crate::dialect::Dialect;
-use crate::dialect::hixie::Draft;
 use crate::dialect::hixie::frames::{TEXT, TEXT_END};
 use crate::dialect::hixie::keys::{ANSWER_LEN, KEY3_LEN};
 use crate::dialect::reader::Reader;
+use crate::dialect::{Agreement, Dialect};
 use crate::event::{Chunk, Event, Kind, Side, Sides};
 use crate::fault::Fault;
 use arrayvec::ArrayVec;
@@ -55,10 +54,10 @@ enum Hearing {
 impl Speech {
     pub(super) fn new(dialect: Dialect, from: Side) -> Self {
         // key3 and its answer come behind the heads (draft-hixie-76, "Opening handshake").
-        let proof = match (dialect, from) {
-            (Dialect::Hixie(Draft::H76), Side::Client) => KEY3_LEN,
-            (Dialect::Hixie(Draft::H76), Side::Backend) => ANSWER_LEN,
-            _ => 0,
+        let proof = match from {
+            _ if !dialect.has_key3() => 0,
+            Side::Client => KEY3_LEN,
+            Side::Backend => ANSWER_LEN,
         };
         Self {
             from,
@@ -72,6 +71,11 @@ impl Speech {
             closed: false,
             flawed: false,
         }
+    }
+
+    /// Takes what was agreed on, before anything was said.
+    pub(super) fn agree(&mut self, agreed: Agreement) {
+        self.reader = Reader::lenient(agreed, self.from);
     }
 
     /// Whether messages may be compressed.

@@ -114,11 +114,11 @@ async fn status(stream: &mut Stream, path: &str, host: &str) -> Result<u16, NoBa
 
 /// Closes a session in its own dialect, and waits for the server to do so too.
 async fn part(session: Accepted) -> io::Result<()> {
-    let Accepted { mut stream, dialect, .. } = session;
+    let Accepted { mut stream, agreed, .. } = session;
     let reason = Reason::code(close_code::NORMAL);
     let mut keys = |bytes: &mut [u8]| rand::rng().fill_bytes(bytes);
     let mut out = Outbox::new(Vec::new());
-    match Writer::new(dialect, Side::Backend).close(Some(&reason), &mut keys, &mut out) {
+    match Writer::new(agreed, Side::Backend).close(Some(&reason), &[], &mut keys, &mut out) {
         Farewell::Frame => {
             stream.write_all(&out.into_scratch()).await?;
             stream.flush().await?;

@@ -4,7 +4,7 @@ use super::announce::Ends;
 use super::{Lease, Member, Pool, Seeker};
 use crate::config::values::{BackendDialect, HostPolicy, Period};
 use crate::dialect::opening::{ClientOpening, suggests_older};
-use crate::dialect::{self, Dialect};
+use crate::dialect::{self, Agreement, Dialect};
 use crate::event::Side;
 use crate::handshake::{Answer, Failure, Offer, Refusal};
 use crate::net::stream::Stream;
@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) stream: Stream,
-    pub(crate) dialect: Dialect,
+    pub(crate) agreed: Agreement,
     pub(crate) answer: Answer,
     /// What it said right behind its answer.
     pub(crate) early: Vec<u8>,
@@ -30,7 +30,7 @@ pub(crate) struct Opened {
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) stream: Stream,
-    pub(super) dialect: Dialect,
+    pub(super) agreed: Agreement,
     answer: Answer,
     early: Vec<u8>,
 }
@@ -146,7 +146,7 @@ impl Pool {
         let (stream, lease) = self.reach(lease, seeker, deadline).await?;
         let handshake = lease.member().handshake(stream, Some(seeker.ends()), wanted);
         let accepted = timeout_at(deadline, handshake).await.unwrap_or(Err(NoBackend::Timeout));
-        let Accepted { stream, dialect, mut answer, early } = match accepted {
+        let Accepted { stream, agreed, mut answer, early } = match accepted {
             Ok(accepted) => accepted,
             Err(reason) => {
                 match reason.blame() {
@@ -160,7 +160,7 @@ impl Pool {
         lease.member().succeeded();
         let cookie = lease.cookie().map(|cookie| ("Set-Cookie".to_owned(), cookie.into_bytes()));
         answer.fields.extend(cookie);
-        Ok(Opened { stream, dialect, answer, early, lease })
+        Ok(Opened { stream, agreed, answer, early, lease })
     }
 }
 
@@ -178,7 +178,7 @@ impl Member {
     ) -> Result<Accepted, NoBackend> {
         let dialects = match &self.settings().dialect {
             BackendDialect::Fixed(dialect) => std::slice::from_ref(dialect),
-            BackendDialect::Auto => &dialect::ALL,
+            BackendDialect::Auto => &dialect::TRIED,
         };
         let offer = self.offer_as_seen(wanted);
         let known = self.known.load(Ordering::Relaxed);
@@ -253,7 +253,7 @@ async fn ask(
     loop {
         if let Some((answer, length)) = opening.read(&bytes)? {
             let early = bytes.split_off(length);
-            return Ok(Accepted { stream, dialect, answer, early });
+            return Ok(Accepted { stream, agreed: opening.agreement(), answer, early });
         }
         if bytes.len() >= wanted.head {
             return Err(Failure::HeadTooLong.into());

@@ -1,5 +1,12 @@
 //! The masking of client payload (RFC 6455 section 5.3).
 
+/// What bytes can be masked with, in pieces of any size. The same mask from its start again takes it
+/// off.
+pub trait Masks {
+    /// Masks the next bytes in place.
+    fn apply(&mut self, data: &mut [u8]);
+}
+
 /// A mask key at some position of a payload.
 ///
 /// It rotates as it is used, so that a payload can be masked in pieces of any size. Masking twice
@@ -12,9 +19,11 @@ impl Mask {
     pub const fn new(key: [u8; 4]) -> Self {
         Self(key)
     }
+}
 
-    /// Masks (or unmasks) the next bytes of the payload in place.
-    pub fn apply(&mut self, data: &mut [u8]) {
+impl Masks for Mask {
+    #[inline]
+    fn apply(&mut self, data: &mut [u8]) {
         let [a, b, c, d] = self.0;
         // Whole words, which the compiler turns into vector instructions.
         let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);

@@ -4,7 +4,7 @@
 //! payloads stay in the read buffer, where the reader found them, and are only pointed at. So a
 //! burst of small messages leaves as one run of bytes, and a large one is not copied at all.
 
-use super::mask::Mask;
+use super::mask::Masks;
 use arrayvec::ArrayVec;
 use std::io::IoSlice;
 
@@ -57,7 +57,7 @@ impl<'a> Outbox<'a> {
 
     /// Adds payload out of the read buffer, masked if there is a mask.
     #[inline]
-    pub fn payload(&mut self, data: &'a mut [u8], mask: Option<Mask>) {
+    pub fn payload(&mut self, data: &'a mut [u8], mask: Option<impl Masks>) {
         // Two runs: the scratch before it and the payload; one is kept for the scratch at the end.
         if data.len() < LEAVE_IN_PLACE || self.runs.remaining_capacity() < 3 {
             self.copy(data, mask);
@@ -75,7 +75,7 @@ impl<'a> Outbox<'a> {
 
     /// Adds a copy of payload that does not live as long as the read buffer.
     #[inline]
-    pub fn copy(&mut self, data: &[u8], mask: Option<Mask>) {
+    pub fn copy(&mut self, data: &[u8], mask: Option<impl Masks>) {
         let start = self.scratch.len();
         self.scratch.extend_from_slice(data);
         if let (Some(mut mask), Some(copied)) = (mask, self.scratch.get_mut(start..)) {
@@ -108,6 +108,7 @@ impl<'a> Outbox<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::mask::Mask;
     use proptest::prelude::*;
 
     proptest! {

@@ -15,6 +15,7 @@ use hybridge::config::route::{
 };
 use hybridge::config::values::{BackendDialect, HostPolicy, Percent, Period, Size};
 use hybridge::dialect::Dialect;
+use hybridge::dialect::hybi::Version;
 use hybridge::session::policy::Fragments;
 use hybridge::session::translate::BinaryPolicy;
 use std::collections::BTreeMap;
@@ -136,6 +137,7 @@ fn route() -> Route {
         response_headers: edits,
         error_pages: BTreeMap::from([("502".to_owned(), "a".into())]),
         accept: vec![Dialect::RFC6455],
+        assume: vec![Dialect::Hybi(Version::V1)],
         origins: Some(Origins { allow: vec!["a".to_owned()], missing: true, null: true }),
         allow: vec!["::1".parse().unwrap()],
         deny: vec!["::1".parse().unwrap()],

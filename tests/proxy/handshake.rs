@@ -318,7 +318,7 @@ async fn tolerates_the_requests_of_old_clients() {
             ("Upgrade: websocket", "Upgrade: WebSocket"),
             ("connection: keep-alive, upgrade", "Connection: Upgrade"),
             ("Content-Length: 8\r\nOrigin:", "Origin:"),
-            ("Sec-WebSocket-Draft: 2\r\nOrigin:", "Origin:"),
+            ("Sec-WebSocket-Draft: 0\r\nOrigin:", "Origin:"),
             ("4 @1  46546xW%0l\u{7f} 1 5", "4 @1  46546xW%0l 1 5"),
         ] {
             let request = hixie::request(Kind::Hixie76, &Offer::default());

@@ -13,12 +13,12 @@ use proptest::sample::select;
 
 /// A head that is accepted, so that what follows are frames.
 fn head(dialect: Dialect, speaker: Side) -> Vec<u8> {
-    let hixie76 = dialect.name() == "hixie-76";
+    let has_keys = ["hixie-76", "hybi-01", "hybi-02", "hybi-03"].contains(&dialect.name());
     let (start, tail): (&str, &[u8]) = match speaker {
         Side::Client => ("GET / HTTP/1.1", b"^n:ds[4U"),
         Side::Backend => ("HTTP/1.1 101 Switching Protocols", b"8jKS'y:G*Co,Wxa-"),
     };
-    let tail = if hixie76 { tail } else { b"" };
+    let tail = if has_keys { tail } else { b"" };
     [start.as_bytes(), b"\r\nUpgrade: websocket\r\n\r\n", tail].concat()
 }
 

@@ -6,14 +6,21 @@ use hybridge::dialect::hixie::Draft;
 use hybridge::dialect::hybi::Version;
 use hybridge::event::{Kind, Side};
 
-/// Every dialect.
-pub(crate) const DIALECTS: [Dialect; 5] = [
+/// Every dialect that differs in its frames.
+pub(crate) const DIALECTS: [Dialect; 9] = [
     Dialect::Hybi(Version::V13),
     Dialect::Hybi(Version::V8),
     Dialect::Hybi(Version::V7),
     Dialect::Hixie(Draft::H76),
     Dialect::Hixie(Draft::H75),
+    Dialect::Hybi(Version::V6),
+    Dialect::Hybi(Version::V5),
+    Dialect::Hybi(Version::V4),
+    Dialect::Hybi(Version::V3),
 ];
+
+/// The frames of RFC 6455, and what was the same before 07.
+const OPCODES: [(u8, u8); 6] = [(0, 0), (1, 4), (2, 5), (8, 1), (9, 2), (10, 3)];
 
 /// One thing for a peer to say.
 #[derive(Debug, Clone)]
@@ -39,6 +46,11 @@ impl Voice {
     /// Whether the dialect has frames with opcodes, fragments, pings and close codes.
     pub(crate) const fn is_hybi(self) -> bool {
         matches!(self.dialect, Dialect::Hybi(_))
+    }
+
+    /// Whether a close has a code, which came with draft-ietf-hybi-06.
+    pub(crate) fn has_codes(self) -> bool {
+        matches!(self.dialect, Dialect::Hybi(version) if version >= Version::V6)
     }
 
     /// The bytes of a line; `key` masks them where the peer has to mask. A dialect without pings
@@ -70,9 +82,30 @@ impl Voice {
         }
     }
 
-    /// A frame of RFC 6455 section 5.2.
+    /// A frame with the first byte that RFC 6455 section 5.2 has for it.
     pub(crate) fn frame(self, start: u8, payload: &[u8], key: [u8; 4]) -> Vec<u8> {
-        let masks = self.side == Side::Client;
+        match self.dialect {
+            Dialect::Hybi(version) if version <= Version::V6 => {
+                self.old_frame(version, start, payload, key)
+            }
+            _ => self.rfc_frame(start, payload, self.side == Side::Client, key),
+        }
+    }
+
+    /// Up to 06: other opcodes; up to 03 another sense of the first bit; from 04 on masked whole.
+    fn old_frame(self, version: Version, start: u8, payload: &[u8], key: [u8; 4]) -> Vec<u8> {
+        let known = OPCODES.iter().find(|(new, _)| *new == start & 0x0f);
+        let opcode = known.map_or(start & 0x0f | 0x08, |(_, old)| *old);
+        let first = if version <= Version::V3 { start & 0xf0 ^ 0x80 } else { start & 0xf0 };
+        let frame = self.rfc_frame(first | opcode, payload, false, key);
+        if version <= Version::V3 || self.side == Side::Backend {
+            return frame;
+        }
+        let masked = frame.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
+        key.into_iter().chain(masked).collect()
+    }
+
+    fn rfc_frame(self, start: u8, payload: &[u8], masks: bool, key: [u8; 4]) -> Vec<u8> {
         let mask_bit = if masks { 0x80 } else { 0 };
         let mut out = vec![start];
         match payload.len() {
@@ -125,5 +158,10 @@ fn says_the_examples_of_the_drafts() {
     let old = Voice { dialect: DIALECTS[3], side: Side::Client };
     assert_eq!(old.say(&hello, [0; 4]), b"\x00Hello\xff");
     let binary = Line::Message(Kind::Binary, vec![vec![7; 100], vec![7; 28]]);
+    let says = |dialect, side| Voice { dialect, side }.say(&hello, [0x37, 0xfa, 0x21, 0x3d]);
+    let frame = b"\x37\xfa\x21\x3d\xb3\xff\x69\x58\x5b\x96\x4e";
+    assert_eq!(says(DIALECTS[5], Side::Client), frame);
+    assert_eq!(says(DIALECTS[5], Side::Backend), b"\x84\x05Hello");
+    assert_eq!(says(DIALECTS[8], Side::Client), b"\x04\x05Hello");
     assert_eq!(old.say(&binary, [0; 4]), [&[0x80, 0x81, 0x00], &[7; 128][..]].concat());
 }

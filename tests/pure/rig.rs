@@ -47,7 +47,7 @@ impl Observer for Facts {
 impl Rig {
     pub(crate) fn new(dialects: Sides<Dialect>, policy: Policy, entropy: Keys) -> Self {
         Self {
-            session: Session::new(dialects.client, dialects.backend, 0, &policy),
+            session: Session::new(dialects, 0, &policy),
             policy,
             now: 0,
             wrote: Sides::default(),

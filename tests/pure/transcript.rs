@@ -9,6 +9,7 @@ use crate::cuts;
 use crate::peer::Voice;
 use hybridge::dialect::Dialect;
 use hybridge::dialect::hixie::Draft;
+use hybridge::dialect::hybi::Version;
 use hybridge::event::{Kind, Side};
 use hybridge::transcript::conversation::{Conversation, Found, Mark};
 use hybridge::transcript::event::{End, How, Message, What};
@@ -19,11 +20,14 @@ const ANSWER: &[u8] = b"8jKS'y:G*Co,Wxa-";
 
 /// What a client sends to open a session, without key3.
 fn request(dialect: Dialect, more: &str) -> Vec<u8> {
+    const KEYS: &str = "Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
+        Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n";
     let fields = match dialect {
         Dialect::Hixie(Draft::H75) => String::new(),
-        Dialect::Hixie(Draft::H76) => "Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
-            Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n"
-            .to_owned(),
+        Dialect::Hixie(Draft::H76) => KEYS.to_owned(),
+        Dialect::Hybi(version) if version <= Version::V3 => {
+            format!("{KEYS}Sec-WebSocket-Draft: {}\r\n", version.number())
+        }
         Dialect::Hybi(version) => {
             let number = version.number();
             format!(
@@ -50,8 +54,11 @@ fn response(more: &str) -> Vec<u8> {
 
 /// The whole opening of a dialect.
 fn opening(dialect: Dialect) -> Vec<(Side, Vec<u8>)> {
-    let h76 = dialect == Dialect::Hixie(Draft::H76);
-    let (key3, answer) = if h76 { (KEY3, ANSWER) } else { (&b""[..], &b""[..]) };
+    let keys = match dialect {
+        Dialect::Hixie(draft) => draft == Draft::H76,
+        Dialect::Hybi(version) => version <= Version::V3,
+    };
+    let (key3, answer) = if keys { (KEY3, ANSWER) } else { (&b""[..], &b""[..]) };
     vec![
         (Side::Client, [&request(dialect, "")[..], key3].concat()),
         (Side::Backend, [&response("")[..], answer].concat()),

@@ -8,6 +8,8 @@ use crate::config::key::KeyPath;
 use crate::config::route::{
     BasicAuth, Bounds, ClientKind, HeaderEdits, Mode, Origins, Redirect, Respond, Route,
 };
+use crate::dialect;
+use crate::dialect::detect::alike;
 use crate::session::policy::Fragments;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -46,6 +48,15 @@ fn conditions(settings: &Settings, route: &Route, key: &KeyPath, report: &mut Re
         {
             let what = format!("is answered 426; put {dialect} into accept");
             report.warning(key.key("client").index(index), what);
+        }
+    }
+    for (index, dialect) in route.assume.iter().enumerate() {
+        if !dialect::ALL.iter().any(|found| alike(*found).contains(dialect)) {
+            let what = format!("no other dialect has the marks of {dialect}; leave it out");
+            report.error(key.key("assume").index(index), what);
+        } else if !route.accept.contains(dialect) {
+            let what = format!("is answered 426; put {dialect} into accept");
+            report.warning(key.key("assume").index(index), what);
         }
     }
     for (name, value) in &route.header {

@@ -1,4 +1,5 @@
-//! The opening handshakes of draft-hixie-75 and 76, of both roles.
+//! The opening handshakes of draft-hixie-75 and 76, of both roles; that of 76 is also that of
+//! draft-ietf-hybi-01 to 03, which add a mark.
 //!
 //! Old peers compare bytes: the names, their case, their order and the reason phrase are those of
 //! the drafts, there is one `Connection` field, and no field is empty.
@@ -100,9 +101,11 @@ fn cookies(fields: &[Field]) -> impl Iterator<Item = &Field> {
 /// server of 76 has to answer.
 ///
 /// A server of these drafts can demand an origin, so that a client without one is given that of a
-/// page from the same host.
+/// page from the same host. `mark` is the number of a later draft, which has a list of subprotocols in
+/// place of one string.
 pub fn write_offer(
     draft: Draft,
+    mark: Option<&str>,
     offer: &Offer,
     entropy: &mut dyn Entropy,
     out: &mut Vec<u8>,
@@ -114,8 +117,14 @@ pub fn write_offer(
         Some(origin) => write_field("Origin", origin, out),
         None => write_field("Origin", &[b"http://", &offer.host[..]].concat(), out),
     }
-    if let Some(subprotocol) = offer.subprotocols.opaque() {
+    let list = offer.subprotocols.tokens().filter(|_| mark.is_some()).unwrap_or_default().join(" ");
+    if !list.is_empty() {
+        write_field(names(draft).subprotocol, list.as_bytes(), out);
+    } else if let Some(subprotocol) = offer.subprotocols.opaque() {
         write_field(names(draft).subprotocol, subprotocol, out);
+    }
+    if let Some(mark) = mark {
+        write_field("Sec-WebSocket-Draft", mark.as_bytes(), out);
     }
     for (name, value) in &offer.fields {
         write_field(name, value, out);

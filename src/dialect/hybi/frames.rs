@@ -1,25 +1,19 @@
-//! The frames of RFC 6455 section 5, which the versions 7 and 8 share: reader and writer side by
-//! side.
+//! The frames of RFC 6455 section 5 and of its interim versions, in the terms of [`Framing`]: reader
+//! and writer side by side. The masking of whole frames in 04 to 06 is in [`super::frame_mask`].
 
-use super::Version;
+use super::{CloseBody, Framing, Opcode, Version};
 use crate::event::{Chunk, Control, Event, Kind, Reason, Side};
 use crate::fault::Fault;
-use crate::wire::mask::Mask;
+use crate::wire::mask::{Mask, Masks};
 use crate::wire::utf8::Validator;
+use std::mem;
 
-const FIN: u8 = 0x80;
+/// FIN, or MORE.
+const LAST: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 /// Marks a compressed message in its first frame (RFC 7692 section 6).
 const COMPRESSED: u8 = 0x40;
-const OPCODE: u8 = 0x0f;
 const MASKED: u8 = 0x80;
-
-pub(crate) const CONTINUATION: u8 = 0x0;
-pub(crate) const TEXT: u8 = 0x1;
-pub(crate) const BINARY: u8 = 0x2;
-pub(crate) const CLOSE: u8 = 0x8;
-pub(crate) const PING: u8 = 0x9;
-pub(crate) const PONG: u8 = 0xa;
 
 /// The longest frame header: two bytes, a length of eight, a mask key of four.
 pub(crate) const MAX_HEADER: usize = 14;
@@ -27,7 +21,6 @@ pub(crate) const MAX_HEADER: usize = 14;
 /// Reads the frames of one peer.
 #[derive(Debug)]
 pub struct Reader {
-    version: Version,
     rules: Rules,
     state: State,
     /// The message that is not finished yet.
@@ -40,6 +33,7 @@ pub struct Reader {
 /// What frames are held to.
 #[derive(Debug)]
 struct Rules {
+    version: Version,
     speaker: Side,
     /// Whether a frame is read that is masked and should not be, or should be and is not.
     any_mask: bool,
@@ -57,13 +51,15 @@ enum State {
     Data { first: bool, fin: bool, kind: Kind, remaining: u64, mask: Option<Mask> },
     /// Inside a control frame whose payload was cut.
     Control(Box<ControlFrame>),
+    /// Right behind a close whose body has to be said again.
+    Closed(Box<Control>),
 }
 
 const NO_HEADER: State = State::Header { bytes: [0; MAX_HEADER], have: 0 };
 
 #[derive(Debug)]
 struct ControlFrame {
-    opcode: u8,
+    opcode: Opcode,
     missing: usize,
     mask: Option<Mask>,
     payload: Control,
@@ -72,19 +68,19 @@ struct ControlFrame {
 #[derive(Debug, Clone, Copy)]
 struct Header {
     fin: bool,
-    opcode: u8,
+    opcode: Opcode,
     compressed: bool,
     len: u64,
     mask: Option<Mask>,
 }
 
 impl Reader {
-    /// A reader behind the opening handshake, of frames that come from `speaker`: a client masks
-    /// them, a server does not (RFC 6455 section 5.1).
+    /// A reader behind the opening handshake, of frames that come from `speaker`: where a header says
+    /// whether there is a mask, a client masks and a server does not (RFC 6455 section 5.1).
     pub fn new(version: Version, speaker: Side) -> Self {
-        let rules = Rules { speaker, any_mask: false, wrong_mask: false, compression: false };
+        let rules =
+            Rules { version, speaker, any_mask: false, wrong_mask: false, compression: false };
         Self {
-            version,
             rules,
             state: NO_HEADER,
             message: None,
@@ -116,9 +112,18 @@ impl Reader {
         self.rules.wrong_mask
     }
 
+    /// The body of the close frame that came last, where it is to be echoed.
+    pub(crate) fn close_body(&self) -> &[u8] {
+        match &self.state {
+            State::Closed(body) => body,
+            _ => &[],
+        }
+    }
+
     /// Whether the peer is in the middle of a frame or of a message.
     pub const fn in_message(&self) -> bool {
-        self.message.is_some() || !matches!(self.state, State::Header { have: 0, .. })
+        let between = matches!(self.state, State::Header { have: 0, .. } | State::Closed(_));
+        self.message.is_some() || !between
     }
 
     /// Reads the next event from the front of `input`; `None` when all of it is used up.
@@ -134,13 +139,13 @@ impl Reader {
                         return Ok(None);
                     };
                     *have = 0;
-                    if header.opcode < CLOSE {
+                    if !header.opcode.is_control() {
                         self.begin(header)?;
                         continue;
                     }
                     let mut frame = ControlFrame::new(header);
                     if frame.fill(input) {
-                        return frame.event(self.version).map(Some);
+                        return self.control(&mut frame).map(Some);
                     }
                     self.state = State::Control(Box::new(frame));
                     return Ok(None);
@@ -157,11 +162,32 @@ impl Reader {
                     if !frame.fill(input) {
                         return Ok(None);
                     }
-                    let event = frame.event(self.version);
-                    self.state = NO_HEADER;
-                    return event.map(Some);
+                    let State::Control(mut frame) = mem::replace(&mut self.state, NO_HEADER) else {
+                        continue;
+                    };
+                    return self.control(&mut frame).map(Some);
                 }
+                State::Closed(_) if input.is_empty() => return Ok(None),
+                // Who reads on behind a close will not answer it.
+                State::Closed(_) => self.state = NO_HEADER,
             }
+        }
+    }
+
+    /// What a control frame says that is whole.
+    fn control(&mut self, frame: &mut ControlFrame) -> Result<Event<'static>, Fault> {
+        let payload = mem::take(&mut frame.payload);
+        match frame.opcode {
+            Opcode::Ping => Ok(Event::Ping(payload)),
+            Opcode::Pong => Ok(Event::Pong(payload)),
+            _ => match self.rules.version.close_body() {
+                CloseBody::Code => parse_reason(self.rules.version, &payload).map(Event::Close),
+                CloseBody::Letter => Ok(Event::Close(None)),
+                CloseBody::Echoed => {
+                    self.state = State::Closed(Box::new(payload));
+                    Ok(Event::Close(None))
+                }
+            },
         }
     }
 
@@ -169,9 +195,9 @@ impl Reader {
         let Header { fin, opcode, compressed, len, mask } = header;
         // RFC 6455 section 5.4: a continuation continues, and anything else does not.
         let (kind, first) = match (opcode, self.message) {
-            (CONTINUATION, Some(kind)) => (kind, false),
-            (TEXT, None) => (Kind::Text, true),
-            (BINARY, None) => (Kind::Binary, true),
+            (Opcode::Continuation, Some(kind)) => (kind, false),
+            (Opcode::Text, None) => (Kind::Text, true),
+            (Opcode::Binary, None) => (Kind::Binary, true),
             _ => return Err(Fault::Fragment),
         };
         if first {
@@ -200,7 +226,7 @@ impl Reader {
         *remaining -= here as u64;
         let ended = *remaining == 0;
         let chunk =
-            Chunk { kind: *kind, first: std::mem::take(first), last: ended && *fin, total, data };
+            Chunk { kind: *kind, first: mem::take(first), last: ended && *fin, total, data };
         if ended {
             self.state = NO_HEADER;
         }
@@ -246,27 +272,33 @@ fn parse_header(rules: &mut Rules, bytes: &[u8]) -> Result<Option<(Header, usize
     let [start, second, rest @ ..] = bytes else {
         return Ok(None);
     };
-    let (fin, opcode) = (start & FIN != 0, start & OPCODE);
+    let framing = rules.version.framing();
+    let (fin, opcode) = (start & LAST == framing.last, framing.opcode(*start));
     let reserved = start & RESERVED;
     if reserved != 0 {
         // RFC 7692 section 6: in the first frame of a message, and in no control frame.
-        let compressed = reserved == COMPRESSED && matches!(opcode, TEXT | BINARY);
+        let compressed = reserved == COMPRESSED && matches!(opcode, Opcode::Text | Opcode::Binary);
         if !(compressed && rules.compression) {
             return Err(Fault::ReservedBit);
         }
     }
-    if !matches!(opcode, CONTINUATION | TEXT | BINARY | CLOSE | PING | PONG) {
+    if opcode == Opcode::Reserved {
         return Err(Fault::Opcode);
     }
     let masked = second & MASKED != 0;
-    if masked != (rules.speaker == Side::Client) {
+    if !framing.payload_masked {
+        // RSV4 up to draft-ietf-hybi-06.
+        if masked {
+            return Err(Fault::ReservedBit);
+        }
+    } else if masked != (rules.speaker == Side::Client) {
         if !rules.any_mask {
             return Err(Fault::Masking);
         }
         rules.wrong_mask = true;
     }
     let short = second & !MASKED;
-    if opcode >= CLOSE && (!fin || short > 125) {
+    if opcode.is_control() && (!fin || short > 125) {
         return Err(Fault::ControlFrame);
     }
     let (len, rest) = match (short, rest) {
@@ -277,13 +309,14 @@ fn parse_header(rules: &mut Rules, bytes: &[u8]) -> Result<Option<(Header, usize
         (126.., _) => return Ok(None),
         (_, rest) => (u64::from(short), rest),
     };
-    // "The minimal number of bytes MUST be used", "the most significant bit MUST be 0".
+    // "The most significant bit MUST be 0" in all versions, "the minimal number of bytes MUST be
+    // used" from draft-ietf-hybi-14 on.
     let minimal = match short {
         126 => len >= 126,
-        127 => len > u64::from(u16::MAX) && len >> 63 == 0,
+        127 => len > u64::from(u16::MAX),
         _ => true,
     };
-    if !minimal {
+    if len >> 63 != 0 || !minimal && rules.version >= Version::V13 {
         return Err(Fault::Length);
     }
     let (mask, rest) = match rest {
@@ -312,15 +345,6 @@ impl ControlFrame {
         self.missing -= data.len();
         self.payload.extend(data.iter().copied());
         self.missing == 0
-    }
-
-    fn event(&mut self, version: Version) -> Result<Event<'static>, Fault> {
-        let payload = std::mem::take(&mut self.payload);
-        match self.opcode {
-            PING => Ok(Event::Ping(payload)),
-            PONG => Ok(Event::Pong(payload)),
-            _ => parse_reason(version, &payload).map(Event::Close),
-        }
     }
 }
 
@@ -351,58 +375,55 @@ pub struct DataFrame {
 
 /// Writes the header of a data frame; the payload that follows is to be masked by `key`.
 #[inline]
-pub fn write_data_header(frame: &DataFrame, key: Option<[u8; 4]>, out: &mut Vec<u8>) {
+pub(crate) fn write_data_header(
+    framing: &Framing,
+    frame: &DataFrame,
+    key: Option<[u8; 4]>,
+    out: &mut Vec<u8>,
+) {
     let opcode = match (frame.first, frame.kind) {
-        (false, _) => CONTINUATION,
-        (true, Kind::Text) => TEXT,
-        (true, Kind::Binary) => BINARY,
+        (false, _) => Opcode::Continuation,
+        (true, Kind::Text) => Opcode::Text,
+        (true, Kind::Binary) => Opcode::Binary,
     };
-    let fin = if frame.last { FIN } else { 0 };
+    let last = if frame.last { framing.last } else { framing.last ^ LAST };
+    let start = last | framing.number(opcode);
     let masked = if key.is_some() { MASKED } else { 0 };
     match (u8::try_from(frame.len), u16::try_from(frame.len)) {
-        (Ok(len @ ..=125), _) => out.extend([fin | opcode, masked | len]),
+        (Ok(len @ ..=125), _) => out.extend([start, masked | len]),
         (_, Ok(len)) => {
             let [a, b] = len.to_be_bytes();
-            out.extend([fin | opcode, masked | 126, a, b]);
+            out.extend([start, masked | 126, a, b]);
         }
         _ => {
-            out.extend([fin | opcode, masked | 127]);
+            out.extend([start, masked | 127]);
             out.extend((frame.len as u64).to_be_bytes());
         }
     }
     out.extend(key.into_iter().flatten());
 }
 
-/// Writes a ping frame.
-pub fn write_ping(payload: &[u8], key: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    write_control(PING, payload, key, out);
-}
-
-/// Writes a pong frame.
-pub fn write_pong(payload: &[u8], key: Option<[u8; 4]>, out: &mut Vec<u8>) {
-    write_control(PONG, payload, key, out);
-}
-
-/// Writes a close frame.
-pub fn write_close(
-    version: Version,
-    reason: Option<&Reason>,
-    key: Option<[u8; 4]>,
-    out: &mut Vec<u8>,
-) {
+/// The body of a close frame of a version that has codes.
+pub(crate) fn close_body(version: Version, reason: Option<&Reason>) -> Control {
     let mut body = Control::new();
     if let Some(reason) = reason {
         let code = version.code_to_wire(reason.code);
         body.extend(code.to_be_bytes().into_iter().chain(reason.text.iter().copied()));
     }
-    write_control(CLOSE, &body, key, out);
+    body
 }
 
-/// `payload` is at most 125 bytes, as [`Control`] is.
-fn write_control(opcode: u8, payload: &[u8], key: Option<[u8; 4]>, out: &mut Vec<u8>) {
+/// Writes a control frame. `payload` is at most 125 bytes, as [`Control`] is.
+pub(crate) fn write_control(
+    framing: &Framing,
+    opcode: Opcode,
+    payload: &[u8],
+    key: Option<[u8; 4]>,
+    out: &mut Vec<u8>,
+) {
     let masked = if key.is_some() { MASKED } else { 0 };
     let len = u8::try_from(payload.len()).unwrap_or(125).min(125);
-    out.extend([FIN | opcode, masked | len]);
+    out.extend([framing.last | framing.number(opcode), masked | len]);
     out.extend(key.into_iter().flatten());
     let start = out.len();
     out.extend(payload.iter().take(usize::from(len)));

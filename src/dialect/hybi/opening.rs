@@ -1,6 +1,8 @@
-//! The opening handshake of RFC 6455 section 4 and of the versions 7 and 8, of both roles.
+//! The opening handshake of RFC 6455 section 4 and of the versions from 04 on, of both roles. Those
+//! before have that of draft-hixie-76.
 
 use super::Version;
+use super::frame_mask::ConnectionKey;
 use crate::handshake::{
     Answer, Failure, Offer, Proof, Refusal, Subprotocols, end_to_end, write_field,
 };
@@ -27,13 +29,17 @@ pub fn accept(key: &[u8]) -> String {
     BASE64_STANDARD.encode(Sha1::new().chain_update(key).chain_update(GUID).finalize())
 }
 
+fn is_sixteen_bytes(base64: &[u8]) -> bool {
+    LENIENT.decode(base64).is_ok_and(|bytes| bytes.len() == 16)
+}
+
 /// Reads the client's side of the handshake.
 ///
 /// # Errors
 /// With what is wrong with the key or a subprotocol.
 pub fn read_offer(version: Version, request: &Request<'_>, host: &[u8]) -> Result<Offer, Refusal> {
     let key = request.fields.only("Sec-WebSocket-Key")?.ok_or(Refusal::Key)?;
-    if LENIENT.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
+    if !is_sixteen_bytes(key) {
         return Err(Refusal::Key);
     }
     Ok(Offer {
@@ -49,8 +55,8 @@ pub fn read_offer(version: Version, request: &Request<'_>, host: &[u8]) -> Resul
 /// Up to draft-ietf-hybi-10 the origin of a browser had a name of its own.
 fn read_origin(version: Version, fields: &Fields<'_>) -> Result<Option<Vec<u8>>, Refusal> {
     let own_name = match version {
-        Version::V7 | Version::V8 => fields.only("Sec-WebSocket-Origin")?,
         Version::V13 => None,
+        _ => fields.only("Sec-WebSocket-Origin")?,
     };
     let origin = own_name.or(fields.only("Origin")?).filter(|origin| !origin.is_empty());
     Ok(origin.map(<[u8]>::to_owned))
@@ -65,13 +71,25 @@ fn read_subprotocols(fields: &Fields<'_>) -> Result<Subprotocols, Refusal> {
     Ok(if tokens.is_empty() { Subprotocols::None } else { Subprotocols::List(tokens) })
 }
 
-/// Writes the server's answer.
-pub fn write_answer(offer: &Offer, answer: &Answer, out: &mut Vec<u8>) {
+/// Writes the server's answer, and tells the key that it makes in version 4.
+pub fn write_answer(
+    version: Version,
+    offer: &Offer,
+    answer: &Answer,
+    entropy: &mut dyn Entropy,
+    out: &mut Vec<u8>,
+) -> Option<ConnectionKey> {
+    let mut connection_key = None;
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
     write_field("Upgrade", b"websocket", out);
     write_field("Connection", b"Upgrade", out);
     if let Proof::Key(key) = &offer.proof {
         write_field("Sec-WebSocket-Accept", accept(key).as_bytes(), out);
+        if version == Version::V4 {
+            let nonce = sixteen_bytes(entropy);
+            write_field("Sec-WebSocket-Nonce", nonce.as_bytes(), out);
+            connection_key = Some(ConnectionKey::new(key, nonce.as_bytes()));
+        }
     }
     if let Some(subprotocol) = &answer.subprotocol {
         write_field("Sec-WebSocket-Protocol", subprotocol, out);
@@ -80,18 +98,24 @@ pub fn write_answer(offer: &Offer, answer: &Answer, out: &mut Vec<u8>) {
         write_field(name, value, out);
     }
     out.extend_from_slice(b"\r\n");
+    connection_key
 }
 
-/// Writes the client's side of the handshake and returns the `Sec-WebSocket-Accept` that is due.
+/// Sixteen random bytes in base64.
+fn sixteen_bytes(entropy: &mut dyn Entropy) -> String {
+    let mut bytes = [0; 16];
+    entropy.fill(&mut bytes);
+    BASE64_STANDARD.encode(bytes)
+}
+
+/// Writes the client's side of the handshake and returns its `Sec-WebSocket-Key`.
 pub fn write_offer(
     version: Version,
     offer: &Offer,
     entropy: &mut dyn Entropy,
     out: &mut Vec<u8>,
 ) -> String {
-    let mut nonce = [0; 16];
-    entropy.fill(&mut nonce);
-    let key = BASE64_STANDARD.encode(nonce);
+    let key = sixteen_bytes(entropy);
     write_field("Host", &offer.host, out);
     write_field("Upgrade", b"websocket", out);
     write_field("Connection", b"Upgrade", out);
@@ -102,7 +126,7 @@ pub fn write_offer(
             write_field("Sec-WebSocket-Origin", origin, out);
         }
         // Version 8 is draft-ietf-hybi-08 with the old name and 11 with this one.
-        if version != Version::V7 {
+        if version >= Version::V8 {
             write_field("Origin", origin, out);
         }
     }
@@ -114,22 +138,31 @@ pub fn write_offer(
         write_field(name, value, out);
     }
     out.extend_from_slice(b"\r\n");
-    accept(key.as_bytes())
+    key
 }
 
-/// Reads the server's 101 (RFC 6455 section 4.1, what a client has to check).
+/// Reads the server's 101 to a request with this key (RFC 6455 section 4.1, what a client has to
+/// check), and the key that the two make in version 4.
 ///
 /// # Errors
 /// When the proof is wrong, or when the server chose what was not offered.
 pub fn read_answer(
-    due: &str,
+    version: Version,
+    key: &str,
     offered: &[String],
     response: &Response<'_>,
-) -> Result<Answer, Failure> {
+) -> Result<(Answer, Option<ConnectionKey>), Failure> {
     let fields = &response.fields;
-    if fields.only("Sec-WebSocket-Accept")? != Some(due.as_bytes()) {
+    if fields.only("Sec-WebSocket-Accept")? != Some(accept(key.as_bytes()).as_bytes()) {
         return Err(Failure::Proof);
     }
+    let connection_key = match (version, fields.only("Sec-WebSocket-Nonce")?) {
+        (Version::V4, Some(nonce)) if is_sixteen_bytes(nonce) => {
+            Some(ConnectionKey::new(key.as_bytes(), nonce))
+        }
+        (Version::V4, _) => return Err(Failure::Proof),
+        _ => None,
+    };
     if fields.all("Sec-WebSocket-Extensions").any(|value| !value.is_empty()) {
         return Err(Failure::Extension);
     }
@@ -142,5 +175,5 @@ pub fn read_answer(
         }
         Some(_) => return Err(Failure::Subprotocol),
     };
-    Ok(Answer { subprotocol, fields: end_to_end(fields) })
+    Ok((Answer { subprotocol, fields: end_to_end(fields) }, connection_key))
 }

@@ -4,6 +4,7 @@
 use super::*;
 use crate::limits::READ_BUFFER;
 use crate::net::stream::Conduit;
+use crate::wire::mask::Mask;
 use mio::{Events, Poll};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
@@ -541,7 +542,7 @@ fn a_message_that_fits_in_a_record_is_one() {
         let mut payload = pattern(9000);
         let mut outbox = Outbox::new(Vec::new());
         outbox.scratch().push(0);
-        outbox.payload(&mut payload, None);
+        outbox.payload(&mut payload, None::<Mask>);
         outbox.scratch().push(0xFF);
         assert_eq!(outbox.slices().len(), 3);
         ours.socket.send(&outbox, &mut ours.spare);

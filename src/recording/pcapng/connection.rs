@@ -7,8 +7,8 @@ use super::blocks::packet;
 use super::frames::{self, Sign};
 use super::opening::{self, Proof};
 use super::packet::{ACK, FIN, MOST, PSH, RST, SYN, Segment};
-use crate::dialect::Dialect;
 use crate::dialect::hixie::frames::TEXT_END;
+use crate::dialect::{Agreement, Dialect};
 use crate::event::{Side, Sides};
 use crate::transcript::event::{Accept, End, How, Message, Open, What};
 use std::collections::VecDeque;
@@ -53,7 +53,7 @@ pub(super) struct Connection {
     leg: Leg,
     number: u64,
     ends: Ends,
-    dialect: Dialect,
+    agreed: Agreement,
     proof: Proof,
     flows: Sides<Flow>,
     /// Whether the server has answered, or its answer is missing.
@@ -113,7 +113,7 @@ impl Connection {
             leg,
             number,
             ends,
-            dialect: open.dialect,
+            agreed: open.dialect.into(),
             proof: asked.proof,
             flows: Sides::default(),
             answered: false,
@@ -141,20 +141,20 @@ impl Connection {
         let mut said = std::mem::take(&mut packets.said);
         let (from, name, note) = match what {
             What::Message(message) => {
-                let note = frames::message(self.dialect, message, &mut said);
+                let note = frames::message(self.agreed, message, &mut said);
                 let number = self.flows[message.from].messages + 1;
                 (message.from, format!("message {number}"), note)
             }
             What::Ping { from, data } => {
-                let note = frames::sign(self.dialect, *from, Sign::Ping, data, &mut said);
+                let note = frames::sign(self.agreed, *from, Sign::Ping, data, &mut said);
                 (*from, "ping".to_owned(), note)
             }
             What::Pong { from, data } => {
-                let note = frames::sign(self.dialect, *from, Sign::Pong, data, &mut said);
+                let note = frames::sign(self.agreed, *from, Sign::Pong, data, &mut said);
                 (*from, "pong".to_owned(), note)
             }
             What::Close { from, code, reason } => {
-                let note = frames::close(self.dialect, *from, *code, reason, &mut said);
+                let note = frames::close(self.agreed, *from, *code, reason, &mut said);
                 (*from, "close".to_owned(), note)
             }
             What::Accept(accept) => return self.answer(at, accept, packets),
@@ -233,7 +233,8 @@ impl Connection {
         accept: &Accept,
         packets: &mut Packets<impl Write>,
     ) -> io::Result<()> {
-        let bytes = opening::response(self.dialect, &self.proof, accept);
+        let bytes = opening::response(self.agreed.dialect, &self.proof, accept);
+        self.agreed.connection_key = self.proof.connection_key(&bytes);
         self.answered = true;
         self.comment(format!("session {}, answer", self.number));
         self.say(Side::Backend, at, &bytes, packets)?;
@@ -267,7 +268,7 @@ impl Connection {
             self.acknowledge(from.other(), at, packets)?;
         }
         let mut missed = (self.flows[from].gap > 0).then(|| self.skip_gap(from));
-        let end: &[u8] = match self.dialect {
+        let end: &[u8] = match self.agreed.dialect {
             // That of the frame that is missing, without which the next one is not found.
             Dialect::Hixie(_) if missed.is_some() => &[TEXT_END],
             _ => &[],

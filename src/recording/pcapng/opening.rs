@@ -5,7 +5,8 @@ use crate::dialect::Dialect;
 use crate::dialect::detect::detect;
 use crate::dialect::hixie::Draft;
 use crate::dialect::hixie::keys::{ANSWER_LEN, KEY3_LEN, answer, part};
-use crate::dialect::hybi::opening::accept;
+use crate::dialect::hybi::frame_mask::ConnectionKey;
+use crate::dialect::hybi::{Version, opening as hybi};
 use crate::handshake::write_field;
 use crate::transcript::event::{Accept, Open};
 use crate::wire::grammar::is_token;
@@ -28,8 +29,17 @@ pub(super) enum Proof {
     Nothing,
     /// Bytes behind the head.
     Bytes([u8; ANSWER_LEN]),
-    /// The field `Sec-WebSocket-Accept`.
-    Field(String),
+    /// The field `Sec-WebSocket-Accept` for this key.
+    Key(Vec<u8>),
+}
+
+impl Proof {
+    /// What a client of draft-ietf-hybi-04 masks with who was answered so.
+    pub(super) fn connection_key(&self, answer: &[u8]) -> Option<ConnectionKey> {
+        let Self::Key(key) = self else { return None };
+        let answer = Response::parse(answer).ok()?;
+        Some(ConnectionKey::new(key, answer.fields.only("Sec-WebSocket-Nonce").ok()??))
+    }
 }
 
 /// The request of a client.
@@ -45,12 +55,10 @@ pub(super) fn request(open: &Open) -> Asked {
     let number = |name| field(name).and_then(|key| part(key).ok()).unwrap_or_default();
     let proof = match open.dialect {
         Dialect::Hixie(Draft::H75) => Proof::Nothing,
-        Dialect::Hixie(Draft::H76) => {
+        dialect if dialect.has_key3() => {
             Proof::Bytes(answer(["Sec-WebSocket-Key1", "Sec-WebSocket-Key2"].map(number), KEY3))
         }
-        Dialect::Hybi(_) => {
-            field("Sec-WebSocket-Key").map_or(Proof::Nothing, |key| Proof::Field(accept(key)))
-        }
+        _ => field("Sec-WebSocket-Key").map_or(Proof::Nothing, |key| Proof::Key(key.to_owned())),
     };
     if matches!(proof, Proof::Bytes(_)) {
         bytes.extend(KEY3);
@@ -69,36 +77,35 @@ fn head<'f>(open: &Open, fields: impl Iterator<Item = &'f (String, String)>) -> 
 /// The fields without what contradicts the dialect, and with what it needs.
 fn made_up(open: &Open) -> Vec<(String, String)> {
     const COMMON: [(&str, &str); 2] = [("Upgrade", "WebSocket"), ("Connection", "Upgrade")];
-    let (version, needed): (Option<&str>, &[(&str, &str)]) = match open.dialect {
+    // Those of the example in draft-hixie-76.
+    const KEYS: [(&str, &str); 2] = [
+        ("Sec-WebSocket-Key1", "4 @1  46546xW%0l 1 5"),
+        ("Sec-WebSocket-Key2", "12998 5 Y3 1  .P00"),
+    ];
+    // That of the example in RFC 6455 section 1.3.
+    const KEY: [(&str, &str); 1] = [("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")];
+    let (mark, needed): (_, &[(&str, &str)]) = match open.dialect {
         Dialect::Hixie(Draft::H75) => (None, &[("Origin", "null")]),
-        // Those of the example in the draft.
-        Dialect::Hixie(Draft::H76) => (
-            None,
-            &[
-                ("Sec-WebSocket-Key1", "4 @1  46546xW%0l 1 5"),
-                ("Sec-WebSocket-Key2", "12998 5 Y3 1  .P00"),
-            ],
-        ),
-        // That of the example in RFC 6455 section 1.3.
-        Dialect::Hybi(version) => {
-            (Some(version.number()), &[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")])
+        Dialect::Hixie(Draft::H76) => (None, &KEYS),
+        Dialect::Hybi(version) if version.opens_as_hixie() => {
+            (Some(("Sec-WebSocket-Draft", version.number())), &KEYS)
         }
+        Dialect::Hybi(version) => (Some(("Sec-WebSocket-Version", version.number())), &KEY),
     };
     let contradicts = |name: &str| {
         let name = name.to_ascii_lowercase();
         let other = match open.dialect {
             Dialect::Hixie(Draft::H75) => name.starts_with("sec-websocket-"),
-            Dialect::Hixie(Draft::H76) => name == "sec-websocket-key",
-            Dialect::Hybi(_) => matches!(&*name, "sec-websocket-key1" | "sec-websocket-key2"),
+            dialect if dialect.has_key3() => name == "sec-websocket-key",
+            _ => matches!(&*name, "sec-websocket-key1" | "sec-websocket-key2"),
         };
-        let told = ["upgrade", "connection", "sec-websocket-version"];
+        let told = ["upgrade", "connection", "sec-websocket-version", "sec-websocket-draft"];
         let body = ["content-length", "transfer-encoding"];
         other || told.iter().chain(&body).any(|field| name == *field)
     };
     let mut fields: Vec<_> =
         open.fields.iter().filter(|(name, _)| !contradicts(name)).cloned().collect();
-    let version = version.map(|version| ("Sec-WebSocket-Version", version));
-    for (name, value) in COMMON.iter().chain(needed).copied().chain(version) {
+    for (name, value) in COMMON.iter().chain(needed).copied().chain(mark) {
         if !fields.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
             fields.push((name.to_owned(), value.to_owned()));
         }
@@ -111,8 +118,8 @@ pub(super) fn response(dialect: Dialect, proof: &Proof, accept: &Accept) -> Vec<
     let Accept { status, fields } = accept;
     let reason = match (status, dialect) {
         (101, Dialect::Hixie(Draft::H75)) => "Web Socket Protocol Handshake",
-        (101, Dialect::Hixie(Draft::H76)) => "WebSocket Protocol Handshake",
-        (101, Dialect::Hybi(_)) => "Switching Protocols",
+        (101, dialect) if dialect.has_key3() => "WebSocket Protocol Handshake",
+        (101, _) => "Switching Protocols",
         _ => "",
     };
     let mut bytes = format!("HTTP/1.1 {status:03} {reason}\r\n").into_bytes();
@@ -126,8 +133,12 @@ pub(super) fn response(dialect: Dialect, proof: &Proof, accept: &Accept) -> Vec<
         let mut more = Vec::new();
         write_field("Upgrade", b"WebSocket", &mut more);
         write_field("Connection", b"Upgrade", &mut more);
-        if let Proof::Field(proof) = proof {
-            write_field("Sec-WebSocket-Accept", proof.as_bytes(), &mut more);
+        if let Proof::Key(key) = proof {
+            write_field("Sec-WebSocket-Accept", hybi::accept(key).as_bytes(), &mut more);
+        }
+        if dialect == Dialect::Hybi(Version::V4) {
+            // That of the example in draft-ietf-hybi-04.
+            write_field("Sec-WebSocket-Nonce", b"H+cNj5elaybfGIQv1esl2w==", &mut more);
         }
         bytes.splice(start..start, more);
     }

@@ -31,8 +31,9 @@ impl Translator {
     #[must_use]
     pub fn new(client: wire::Dialect, backend: wire::Dialect) -> Self {
         let policy = Policy::default();
+        let dialects = Sides { client: Dialect::from(client), backend: backend.into() };
         Self {
-            session: Session::new(client.into(), backend.into(), 0, &policy),
+            session: Session::new(dialects, 0, &policy),
             policy,
             // The generator of the relay, but the same mask keys in every run.
             random: StdRng::seed_from_u64(0),

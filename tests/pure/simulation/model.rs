@@ -306,6 +306,9 @@ impl Model {
                 (Farewell::Close(due), Dialect::RFC6455) => {
                     assert_eq!(close, Some(&Said::Close(due.clone())), "{place}");
                 }
+                (_, Dialect::Hybi(version)) if version < Version::V6 => {
+                    assert_eq!(close, Some(&Said::Close(None)), "{place}");
+                }
                 (Farewell::Close(due), Dialect::Hybi(_)) => {
                     assert!(
                         matches!(close, Some(Said::Close(code)) if code.is_some() == due.is_some()),
@@ -322,7 +325,7 @@ fn is_legal(dialect: Dialect, code: u16) -> bool {
     matches!(
         (dialect, code),
         (_, 1000..=1003 | 3000..=4999)
-            | (Dialect::Hybi(Version::V7 | Version::V8), 1004)
+            | (Dialect::Hybi(Version::V6 | Version::V7 | Version::V8), 1004)
             | (Dialect::Hybi(Version::V8), 1007)
             | (Dialect::RFC6455, 1007..=1014)
     )

@@ -203,7 +203,8 @@ impl Script {
         };
         let code = dice.pick(codes);
         let length = dice.length(40);
-        let reason = (self.voice.is_hybi() && !dice.one_in(4)).then(|| (code, text(dice, length)));
+        let reason =
+            (self.voice.has_codes() && !dice.one_in(4)).then(|| (code, text(dice, length)));
         let line = Line::Close(reason.clone());
         self.done = true;
         if self.voice.say(&line, [0; 4]).is_empty() {
@@ -237,7 +238,12 @@ impl Script {
             (b"\xff\x02ab".to_vec(), 1002),
             (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00".to_vec(), 1009),
         ];
-        let (bytes, code) = dice.pick(if self.voice.is_hybi() { &hybi[..] } else { &hixie[..] });
+        let wrong = match self.voice.is_hybi() {
+            true if self.voice.has_codes() => &hybi[..],
+            true => &hybi[..6],
+            false => &hixie[..],
+        };
+        let (bytes, code) = dice.pick(wrong);
         self.add(&Line::Raw(bytes), What::Wrong(code), dice);
         self.done = true;
     }

@@ -198,7 +198,7 @@ fn expected(dialect: Dialect, from: Side, line: &Line, seen: u64) -> Option<What
         }
         Line::Ping(data) if hybi => What::Ping { from, data },
         Line::Pong(data) if hybi => What::Pong { from, data },
-        Line::Close(Some((code, reason))) if hybi => {
+        Line::Close(Some((code, reason))) if voice(dialect, from).has_codes() => {
             let reason = String::from_utf8(reason).unwrap();
             What::Close { from, code: Some(code), reason }
         }

@@ -4,15 +4,26 @@ use super::{Verdict, same, same_bytes};
 use crate::cuts;
 use crate::form::{self, Case};
 use crate::said::{self, Heard, Said};
-use hybridge::dialect::Dialect;
+use hybridge::dialect::hybi::frame_mask::ConnectionKey;
 use hybridge::dialect::reader::Reader;
 use hybridge::dialect::writer::{Data, Farewell, Piece, Writer};
+use hybridge::dialect::{Agreement, Dialect};
 use hybridge::event::{Kind, Reason, Side};
 use hybridge::wire::outbox::Outbox;
 
 fn dialects(case: &Case) -> Result<Vec<Dialect>, String> {
     let names = case.get("dialect").ok_or("no dialect")?;
     names.split(' ').map(|name| name.parse().map_err(|_| format!("dialect {name}?"))).collect()
+}
+
+/// The line `connection` has the key and the nonce of an opening handshake.
+fn agreed(case: &Case, dialect: Dialect) -> Agreement {
+    let said = case.get("connection").map(form::strings).unwrap_or_default();
+    let connection_key = match &said[..] {
+        [key, nonce] => Some(ConnectionKey::new(key, nonce)),
+        _ => None,
+    };
+    Agreement { dialect, connection_key }
 }
 
 /// The bytes of a case that has one direction, or both for what looks alike in both.
@@ -31,7 +42,7 @@ pub(super) fn read(case: &Case) -> Verdict {
     for dialect in dialects(case)? {
         for (speaker, bytes) in directions(case) {
             for cuts in cuts::ways(bytes.len()) {
-                let mut reader = Reader::new(dialect, speaker);
+                let mut reader = Reader::new(agreed(case, dialect), speaker);
                 let Heard { said, part: open, fault } =
                     said::hear(&mut reader, &cuts::pieces(&bytes, &cuts));
                 let how = format!("{dialect} from {speaker:?}, {}: ", cuts::describe(&cuts));
@@ -60,9 +71,11 @@ pub(super) fn write(case: &Case) -> Verdict {
 }
 
 fn written(case: &Case, dialect: Dialect, to: Side) -> Result<Vec<u8>, String> {
+    // The body of the close that is answered.
+    let heard = case.get("heard").map(form::bytes).unwrap_or_default();
     let key = case.get("mask").map_or_else(|| vec![0; 4], form::bytes);
     let mut entropy = |bytes: &mut [u8]| bytes.copy_from_slice(&key);
-    let mut writer = Writer::new(dialect, to);
+    let mut writer = Writer::new(agreed(case, dialect), to);
     let mut out = Outbox::new(Vec::new());
     let mut farewell = None;
     for line in case.all("=") {
@@ -91,7 +104,7 @@ fn written(case: &Case, dialect: Dialect, to: Side) -> Result<Vec<u8>, String> {
             Said::Close(reason) => {
                 let reason =
                     reason.map(|(code, text)| Reason { code, text: text[..].try_into().unwrap() });
-                farewell = Some(writer.close(reason.as_ref(), &mut entropy, &mut out));
+                farewell = Some(writer.close(reason.as_ref(), &heard, &mut entropy, &mut out));
             }
         }
     }

@@ -62,7 +62,9 @@ fn serve(case: &Case, pieces: &[&[u8]]) -> Verdict {
     let answer = Answer { subprotocol, fields: fields(case, "set") };
     let mut wrote = Vec::new();
     let secure = case.get("secure").is_some();
-    opening::write_answer(dialect, &offer, &answer, secure, &mut wrote);
+    let nonce = case.get("nonce").map(form::bytes).unwrap_or_default();
+    let mut entropy = |bytes: &mut [u8]| bytes.copy_from_slice(&nonce);
+    opening::write_answer(dialect, &offer, &answer, secure, &mut entropy, &mut wrote);
     let mut behind = &buffer[end..];
     if let (Proof::Keys(parts), Some((key3, rest))) = (&offer.proof, behind.split_first_chunk()) {
         wrote.extend(keys::answer(*parts, *key3));
