@@ -27,6 +27,7 @@
 //! | [`event`] | yes | the vocabulary that all dialects are translated through |
 //! | [`json`] | yes | JSON texts: pointers, and values where they stand |
 //! | [`fault`] | yes | what a peer can do wrong, and its close code |
+//! | [`quirk`] | yes | what real peers get wrong, by name |
 //! | [`handshake`] | yes | the vocabulary of opening handshakes |
 //! | [`dialect`] | yes | the dialects: handshake, reader and writer of each |
 //! | [`session`] | yes | two peers: translation, closing, facts |
@@ -66,6 +67,7 @@ pub mod json;
 pub mod limits;
 pub mod net;
 pub mod proxy;
+pub mod quirk;
 pub mod recording;
 pub mod replay;
 mod rerun;

@@ -78,7 +78,7 @@ fn arguments_that_make_no_sense() {
         vec!["serve", "--listen", "127.0.0.1:0", "--backend", "http://a"],
         vec!["serve", "--listen", "127.0.0.1:0", "--backend", "wss://"],
         vec!["serve", "--listen", "127.0.0.1:0", "--backend", "ws://a/path"],
-        with(&["--backend-dialect", "hybi-06"]),
+        with(&["--backend-dialect", "hybi-09"]),
         with(&["--accept", "rfc6455,hixie-77"]),
         with(&["--binary", "maybe"]),
         with(&["--host", "a/b"]),

@@ -3,6 +3,7 @@
 use super::values::{HostPattern, HostPolicy, Network, PathPattern, Period, Size};
 use crate::dialect::Dialect;
 use crate::limits::Limits;
+use crate::quirk::Quirk;
 use crate::session::policy::{Fragments, Keepalive, Policy};
 use crate::session::translate::BinaryPolicy;
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,9 @@ pub struct Route {
     pub binary: BinaryPolicy,
     /// What becomes of fragmented messages on their way to the backend.
     pub fragments: Fragments,
+    /// Which faults of real peers are made up for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quirks: Vec<Quirk>,
     /// The bounds of one connection.
     pub limits: Bounds,
     /// How peers are found that are gone.
@@ -136,6 +140,7 @@ impl Default for Route {
             mode: Mode::Translate,
             binary: BinaryPolicy::Frame,
             fragments: Fragments::Keep,
+            quirks: Vec::new(),
             limits: Bounds::default(),
             keepalive: KeepaliveTable::default(),
             client_rate: Rate::default(),
@@ -163,6 +168,7 @@ impl Route {
             binary: self.binary,
             tunnel: self.mode == Mode::Tunnel,
             fragments: self.fragments,
+            quirks: self.quirks.iter().copied().collect(),
             keepalive: self.keepalive.ping_every.map(|every| Keepalive {
                 every: every.millis(),
                 patience: self.keepalive.patience.millis(),

@@ -12,9 +12,20 @@ use crate::wire::head::{self, Fields, Request};
 /// [`Refusal::NotWebSocket`] for another kind of request, [`Refusal::Version`] for a draft that is
 /// not spoken, others for requests that could be read in two ways.
 pub fn detect(request: &Request<'_>) -> Result<Dialect, Refusal> {
+    if !request.fields.lists("Connection", "upgrade") {
+        return Err(Refusal::NotWebSocket);
+    }
+    detect_without_connection(request)
+}
+
+/// The same, whatever `Connection` says. A client that leaves `upgrade` out of it asks for nothing by
+/// RFC 9110 section 7.8; some mean it all the same.
+///
+/// # Errors
+/// As [`detect`].
+pub fn detect_without_connection(request: &Request<'_>) -> Result<Dialect, Refusal> {
     let fields = &request.fields;
-    let upgrades = fields.lists("Upgrade", "websocket") && fields.lists("Connection", "upgrade");
-    if request.method != "GET" || !upgrades {
+    if request.method != "GET" || !fields.lists("Upgrade", "websocket") {
         return Err(Refusal::NotWebSocket);
     }
     // "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1" (RFC 6455

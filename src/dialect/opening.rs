@@ -1,6 +1,6 @@
 //! The opening handshake of any dialect: as a server towards clients, as a client towards backends.
 
-use super::detect::detect;
+use super::detect::{detect, detect_without_connection};
 use super::hixie::{self, Draft, keys};
 use super::hybi::{self, Version};
 use super::{Agreement, Dialect};
@@ -35,7 +35,19 @@ const fn way(dialect: Dialect) -> Way {
 /// With the [`Refusal`] that the client is to be answered.
 pub fn read_offer(head: &[u8]) -> Result<(Dialect, Offer), Refusal> {
     let request = Request::parse(head)?;
-    let dialect = detect(&request)?;
+    offer_of(detect(&request)?, &request)
+}
+
+/// Reads the head of a client that may have left `Connection: Upgrade` out.
+///
+/// # Errors
+/// With a [`Refusal`]; [`Refusal::NotWebSocket`] where it means something else.
+pub fn read_offer_without_connection(head: &[u8]) -> Result<(Dialect, Offer), Refusal> {
+    let request = Request::parse(head)?;
+    offer_of(detect_without_connection(&request)?, &request)
+}
+
+fn offer_of(dialect: Dialect, request: &Request<'_>) -> Result<(Dialect, Offer), Refusal> {
     let hixie = matches!(dialect, Dialect::Hixie(_));
     // Only WebKit of 2010 sends raw spaces.
     if !hixie && request.target.contains(&b' ') {
@@ -43,8 +55,8 @@ pub fn read_offer(head: &[u8]) -> Result<(Dialect, Offer), Refusal> {
     }
     let host = request.fields.only("Host")?.filter(|host| is_host(host)).ok_or(Refusal::Host)?;
     let mut offer = match way(dialect) {
-        Way::Hixie { draft, .. } => hixie::opening::read_offer(draft, &request, host)?,
-        Way::Hybi(version) => hybi::opening::read_offer(version, &request, host)?,
+        Way::Hixie { draft, .. } => hixie::opening::read_offer(draft, request, host)?,
+        Way::Hybi(version) => hybi::opening::read_offer(version, request, host)?,
     };
     if !request.target.starts_with(b"/") {
         let absolute = read_absolute(request.target).filter(|_| !hixie);

@@ -166,7 +166,8 @@ impl Connection {
                 feed.tell(self.session, Event::Ending { how });
             }
             Fact::Message { from, .. } => self.speaker = *from,
-            Fact::Passed { .. }
+            Fact::Quirk(_)
+            | Fact::Passed { .. }
             | Fact::Ping { .. }
             | Fact::Pong { .. }
             | Fact::Heard { .. }

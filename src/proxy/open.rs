@@ -19,6 +19,7 @@ use crate::net::options;
 use crate::net::proxy_protocol;
 use crate::net::stream::{PARTING, Stream, linger};
 use crate::net::{Arrival, Hop, TurnedAway};
+use crate::quirk::{Quirk, Quirks};
 use crate::telemetry::{Details, Identity, Present, Refused, Telemetry};
 use crate::upstream::open::{Opened, Wanted, newest};
 use crate::upstream::{Lease, Seeker};
@@ -42,6 +43,8 @@ pub(crate) struct Connection {
     pub(crate) route: Arc<Route>,
     pub(crate) identity: Identity,
     pub(crate) agreed: Sides<Agreement>,
+    /// The quirks that were used.
+    pub(crate) used: Quirks,
     pub(crate) streams: Sides<Socket>,
     /// What each side said right behind its handshake.
     pub(crate) early: Sides<Vec<u8>>,
@@ -102,6 +105,8 @@ impl Told {
 enum Asks {
     Session(Dialect, Offer),
     Plain(Plain),
+    /// The one by the word of RFC 9110 section 7.8, and the other by what the client may mean.
+    Either(Plain, Dialect, Offer),
 }
 
 /// What has come of it.
@@ -161,6 +166,7 @@ struct Session {
     agreed: Agreement,
     route: Arc<Route>,
     backend: Opened,
+    used: Quirks,
 }
 
 impl Client {
@@ -173,9 +179,15 @@ impl Client {
         let listener = Arc::clone(&self.hop.listener);
         let deadline = self.deadline;
         let head = timeout_at(deadline, self.read_head(listener.max_head.bytes()));
+        let mut used = Quirks::NONE;
         let (dialect, mut offer) = match head.await.map_err(|_| Unserved::Timeout)?? {
             Asks::Session(dialect, offer) => (dialect, offer),
-            Asks::Plain(plain) => return Ok(Next::Plain(plain)),
+            Asks::Either(_, dialect, offer) if self.means(shared, dialect, &offer) => {
+                used.insert(Quirk::MissingConnection);
+                self.show(0..self.buffer.len());
+                (dialect, offer)
+            }
+            Asks::Plain(plain) | Asks::Either(plain, ..) => return Ok(Next::Plain(plain)),
         };
         let seen = visible(&self.hop, &offer.host, &offer.fields);
         let hop = self.hop.clone();
@@ -197,8 +209,13 @@ impl Client {
         if let (Some(told), Some(name)) = (&mut self.told, &route.settings.request_id) {
             told.request_id = first(&offer.fields, name);
         }
+        let quirks = route.policy.quirks;
         if let Some(origin) = &route.settings.origin_header {
             offer.origin = Some(origin.clone().into());
+        } else if offer.origin.is_none() && quirks.contains(Quirk::MissingOrigin) {
+            used.insert(Quirk::MissingOrigin);
+            let scheme = if seen.secure { &b"https://"[..] } else { b"http://" };
+            offer.origin = Some([scheme, &asked.host].concat());
         }
         let seeker = Seeker {
             peer: seen.client,
@@ -219,12 +236,32 @@ impl Client {
             gone = gone(&mut self.stream, &mut self.buffer, watched) => return Err(gone),
         };
         edit::response(&route, &mut backend.answer.fields);
+        if backend.answer.subprotocol.is_none()
+            && quirks.contains(Quirk::EchoSubprotocol)
+            && let Some(wanted) = asked.subprotocols.opaque()
+        {
+            used.insert(Quirk::EchoSubprotocol);
+            backend.answer.subprotocol = Some(wanted.to_owned());
+        }
         let mut answer = Vec::with_capacity(512);
         let mut keys = |bytes: &mut [u8]| rand::rng().fill_bytes(bytes);
         let (secure, given) = (seen.secure, &backend.answer);
         let agreed = opening::write_answer(dialect, &asked, given, secure, &mut keys, &mut answer);
         within(listener.handshake_timeout, self.answer(answer, &asked.proof)).await??;
-        Ok(Next::Session(Session { agreed, route, backend }))
+        Ok(Next::Session(Session { agreed, route, backend, used }))
+    }
+
+    /// Whether a client that left out `Connection: Upgrade` means it, by the word of its route.
+    fn means(&self, shared: &Shared, dialect: Dialect, offer: &Offer) -> bool {
+        let asked = Asked {
+            hop: &self.hop,
+            host: &offer.host,
+            target: &offer.target,
+            client: ClientKind::WebSocket(dialect),
+            headers: &distinguishing(offer),
+        };
+        let route = shared.service().router.find(&asked);
+        route.is_ok_and(|route| route.policy.quirks.contains(Quirk::MissingConnection))
     }
 
     /// The route that an opening may take, and the dialect that the client is taken for there.
@@ -260,7 +297,7 @@ impl Client {
         place: Place,
         telemetry: &Telemetry,
     ) -> Option<Connection> {
-        let Session { agreed, route, backend } = session;
+        let Session { agreed, route, backend, used } = session;
         let peer = self.hop.peer;
         let server = backend.lease.member().server.url.to_string();
         let identity = self.identity(&server);
@@ -286,6 +323,7 @@ impl Client {
             id: self.id,
             identity,
             agreed,
+            used,
             route,
             streams,
             early: Sides { client: self.buffer, backend: backend.early },
@@ -325,12 +363,17 @@ impl Client {
         let (head, behind) = self.buffer.split_at(end);
         let asks = match opening::read_offer(head) {
             Ok((dialect, offer)) => Ok(Asks::Session(dialect, offer)),
-            Err(Refusal::NotWebSocket) => Plain::read(head).map(Asks::Plain),
+            Err(Refusal::NotWebSocket) => {
+                Plain::read(head).map(|plain| match opening::read_offer_without_connection(head) {
+                    Ok((dialect, offer)) => Asks::Either(plain, dialect, offer),
+                    Err(_) => Asks::Plain(plain),
+                })
+            }
             Err(refusal) => Err(refusal),
         };
         let behind = behind.to_vec();
         // Behind a plain head can be the next one, which is shown as that of a new client.
-        if !matches!(asks, Ok(Asks::Plain(_))) {
+        if !matches!(asks, Ok(Asks::Plain(_) | Asks::Either(..))) {
             self.show(end..self.buffer.len());
         }
         self.buffer = behind;

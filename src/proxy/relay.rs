@@ -64,7 +64,7 @@ impl Relay {
     /// A relay that begins with what each side said right behind its opening handshake.
     #[expect(clippy::redundant_clone, reason = "made anew, where it is to stay")]
     pub(crate) fn new(connection: Connection, worker: &mut Worker) -> Self {
-        let Connection { id, route, identity, agreed, streams, early, .. } = connection;
+        let Connection { id, route, identity, agreed, used, streams, early, .. } = connection;
         let Connection { client: present, session: reported, place, lease, .. } = connection;
         let session = Session::new(agreed, worker.now(), &route.policy);
         let mut relay = Self {
@@ -81,6 +81,10 @@ impl Relay {
             _place: place,
             _lease: lease,
         };
+        for quirk in used.iter() {
+            let (traffic, watched) = (&*worker.traffic, worker.watched(id));
+            Observers { report: &mut relay.report, traffic, watched }.observe(&Fact::Quirk(quirk));
+        }
         for side in Side::BOTH {
             for piece in early[side].chunks(worker.tools.input.len()) {
                 if let Some(input) = worker.tools.input.get_mut(..piece.len()) {

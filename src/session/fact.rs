@@ -2,6 +2,7 @@
 
 use crate::event::{Kind, Side};
 use crate::fault::Fault;
+use crate::quirk::Quirk;
 
 /// Something that happened in a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub enum Fact {
     },
     /// Something could not be said on the other side.
     Loss(Loss),
+    /// A fault of a peer was made up for.
+    Quirk(Quirk),
     /// The session began to end; told once, and first of all that follows.
     Ended {
         /// Whose doing it was; `None` for the proxy.

@@ -2,6 +2,7 @@
 
 use super::translate::BinaryPolicy;
 use crate::limits::{Limits, Millis};
+use crate::quirk::Quirks;
 use serde::{Deserialize, Serialize};
 
 /// What a session is bound to.
@@ -15,6 +16,8 @@ pub struct Policy {
     pub tunnel: bool,
     /// What to do with fragments on their way to the backend.
     pub fragments: Fragments,
+    /// Which faults of peers are made up for.
+    pub quirks: Quirks,
     /// Whether peers are asked if they are still there.
     pub keepalive: Option<Keepalive>,
 }

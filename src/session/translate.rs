@@ -4,10 +4,11 @@
 use super::Turn;
 use super::fact::{Fact, Loss};
 use super::gather::{Gather, Tools};
-use super::policy::Fragments;
+use super::policy::{Fragments, Policy};
 use crate::dialect::writer::{Data, Piece, Writer};
 use crate::event::{Able, Chunk, Kind, Side};
 use crate::fault::Fault;
+use crate::quirk::{Quirk, Quirks};
 use crate::wire::few::Few;
 use crate::wire::outbox::Outbox;
 use crate::wire::spare::Buffer;
@@ -30,6 +31,9 @@ pub enum BinaryPolicy {
     Drop,
 }
 
+/// U+FFFD REPLACEMENT CHARACTER.
+const REPLACEMENT: [u8; 3] = *b"\xef\xbf\xbd";
+
 /// The way of messages in one direction.
 #[derive(Debug, Default)]
 pub struct Translator {
@@ -39,7 +43,8 @@ pub struct Translator {
     mode: Mode,
     /// The bytes of the message so far, as its sender counts them.
     bytes: u64,
-    /// What of the input of base64 does not fill a group of three.
+    /// What of the input of base64 does not fill a group of three, or of a text could be the start of
+    /// what is replaced.
     carry: Few<3>,
 }
 
@@ -49,6 +54,8 @@ enum Mode {
     #[default]
     Pass,
     Base64,
+    /// Text without U+FFFD.
+    Replace,
     Drop,
 }
 
@@ -60,6 +67,17 @@ pub(super) struct Link<'t, 'a> {
     /// The writer towards the other side; `None` once that side has been told the end.
     pub(super) writer: Option<&'t mut Writer>,
     pub(super) out: &'t mut Outbox<'a>,
+}
+
+impl Link<'_, '_> {
+    /// Those that messages on this way can have: text towards a Hixie backend.
+    #[inline]
+    const fn quirks(&self, kind: Kind, policy: &Policy) -> Quirks {
+        match (self.side, kind) {
+            (Side::Client, Kind::Text) if !self.to.fragments => policy.quirks,
+            _ => Quirks::NONE,
+        }
+    }
 }
 
 impl Translator {
@@ -74,10 +92,26 @@ impl Translator {
         link: &mut Link<'_, 'a>,
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
-        let Chunk { kind, first, last, total, data } = chunk;
+        let Chunk { kind, mut first, last, total, data } = chunk;
+        let quirks = link.quirks(kind, turn.policy);
         if first {
             self.bytes = 0;
-            self.mode = if kind == Kind::Binary { choose(link, turn)? } else { Mode::Pass };
+            self.mode = match kind {
+                Kind::Binary => choose(link, turn)?,
+                Kind::Text if quirks.contains(Quirk::NoReplacementCharacter) => Mode::Replace,
+                Kind::Text => Mode::Pass,
+            };
+        }
+        if quirks.contains(Quirk::NoEmptyText) {
+            // Nothing leaves before it is known that there is something.
+            first = self.bytes == 0 && !data.is_empty();
+            if self.bytes == 0 && !first {
+                if last {
+                    turn.observer.observe(&Fact::Quirk(Quirk::NoEmptyText));
+                    turn.observer.observe(&Fact::Message { from: link.side, kind, bytes: 0 });
+                }
+                return Ok(());
+            }
         }
         self.bytes += data.len() as u64;
         if self.bytes.max(total.unwrap_or(0)) > turn.policy.limits.streamed {
@@ -98,7 +132,20 @@ impl Translator {
             };
             match self.mode {
                 Mode::Drop => {}
-                Mode::Pass => {
+                // No U+FFFD is without this byte, and few texts have it.
+                Mode::Replace if !self.carry.is_empty() || data.contains(&REPLACEMENT[0]) => {
+                    let mut text = tools.spare.take();
+                    if replace(&mut self.carry, data, last, &mut text) {
+                        turn.observer.observe(&Fact::Quirk(Quirk::NoReplacementCharacter));
+                    }
+                    let data = Data::Copied(text.bytes());
+                    let piece = Piece { kind, first, last, total: None, data };
+                    if first || last || !piece.data.is_empty() {
+                        self.gather.push(piece, &mut tools)?;
+                    }
+                    tools.spare.give(text);
+                }
+                Mode::Pass | Mode::Replace => {
                     let data = Data::InPlace(data);
                     self.gather.push(Piece { kind, first, last, total, data }, &mut tools)?;
                 }
@@ -125,6 +172,30 @@ impl Translator {
     pub(super) fn in_message(&self) -> bool {
         self.gather.in_message()
     }
+}
+
+/// Appends the next run of a text with `?` for each U+FFFD; whether there was one. Where the run ends
+/// in what could be the start of one, that is carried over.
+fn replace(carry: &mut Few<3>, data: &[u8], last: bool, text: &mut Buffer) -> bool {
+    let mut found = false;
+    for byte in data {
+        if REPLACEMENT.get(carry.len()) != Some(byte) {
+            text.append(carry);
+            carry.clear();
+        }
+        if REPLACEMENT.get(carry.len()) != Some(byte) {
+            text.append(&[*byte]);
+        } else if carry.push(*byte) && carry.is_full() {
+            carry.clear();
+            text.append(b"?");
+            found = true;
+        }
+    }
+    if last {
+        text.append(carry);
+        carry.clear();
+    }
+    found
 }
 
 /// Appends the base64 of the next run of a message, as far as it fills groups of three; what does not
@@ -178,6 +249,25 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn replacement_characters_are_replaced_however_the_text_is_cut(
+            text in "[a\u{fffd}\u{ffff}\u{f000}\u{e9}]{0,12}",
+            cuts in proptest::collection::vec(0_usize..4, 0..12),
+        ) {
+            let (mut rest, mut out) = (text.as_bytes(), Buffer::default());
+            let (mut carry, mut found) = (Few::default(), false);
+            for cut in cuts {
+                let (piece, tail) = rest.split_at(cut.min(rest.len()));
+                found |= replace(&mut carry, piece, false, &mut out);
+                rest = tail;
+            }
+            found |= replace(&mut carry, rest, true, &mut out);
+            let due = text.replace('\u{fffd}', "?");
+            prop_assert_eq!(std::str::from_utf8(out.bytes()).unwrap(), due);
+            prop_assert_eq!(found, text.contains('\u{fffd}'));
+            prop_assert!(carry.is_empty());
+        }
+
         #[test]
         fn base64_is_the_same_however_the_message_is_cut(
             data in proptest::collection::vec(any::<u8>(), 0..40),

@@ -1,6 +1,7 @@
 //! The account of a session: what its line and the metrics tell of it when it has ended.
 
 use crate::event::{Side, Sides};
+use crate::quirk::Quirks;
 use crate::session::fact::{Cause, Fact, Loss, Observer};
 
 /// The account of one session, made of its facts.
@@ -14,6 +15,8 @@ pub(crate) struct Account {
     /// Binary messages that became something else, or nothing; the policy says which.
     pub(super) binary_lost: u32,
     pub(super) messages_cut: u8,
+    /// Those that were used.
+    pub(super) quirks: Quirks,
 }
 
 /// How a side closed.
@@ -85,6 +88,7 @@ impl Observer for Account {
                 self.closes[*from] = code.map_or(Said::Close, Said::Code);
             }
             Fact::Loss(loss) => self.lost(*loss),
+            Fact::Quirk(quirk) => self.quirks.insert(*quirk),
             Fact::Ended { by, cause } => self.ended = Some((*by, *cause)),
             Fact::Ping { .. } | Fact::Pong { .. } | Fact::Told { .. } => {}
         }

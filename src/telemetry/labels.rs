@@ -145,6 +145,11 @@ pub(super) struct OfLoss {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfQuirk {
+    pub(super) quirk: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct OfStatus {
     status: &'static str,
 }

@@ -8,6 +8,7 @@ use super::identity::Identity;
 use crate::config::operation::LogFormat;
 use crate::dialect::Dialect;
 use crate::event::{Side, Sides};
+use crate::quirk::Quirk;
 use crate::session::fact::Cause;
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
@@ -170,6 +171,10 @@ impl<'o> Row<'o> {
         }
         self.count("binary_lost", account.binary_lost);
         self.count("messages_cut", account.messages_cut);
+        let quirks: Vec<_> = account.quirks.iter().map(Quirk::name).collect();
+        if !quirks.is_empty() {
+            self.text("quirks", quirks.join(","));
+        }
     }
 
     fn field(&mut self, name: &str, value: &str) {
@@ -252,7 +257,7 @@ mod tests {
         ] {
             account.observe(&fact);
         }
-        let dialects = Sides { client: crate::dialect::ALL[3], backend: Dialect::RFC6455 };
+        let dialects = Sides { client: "hixie-76".parse().unwrap(), backend: Dialect::RFC6455 };
         What::Close { dialects, account, duration: Duration::from_millis(1500) }
     }
 

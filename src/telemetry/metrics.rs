@@ -5,13 +5,14 @@
 
 use super::access::Access;
 use super::labels::{
-    OfClose, OfDialects, OfDirection, OfHandshake, OfListener, OfLoss, OfReason, OfResult,
+    OfClose, OfDialects, OfDirection, OfHandshake, OfListener, OfLoss, OfQuirk, OfReason, OfResult,
     OfStatus, OfVersion, Reason,
 };
 use super::now;
 use super::traffic::{LOSSES, Traffic};
 use crate::dialect::Dialect;
 use crate::event::{Side, Sides};
+use crate::quirk::Quirk;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -197,6 +198,7 @@ impl Metrics {
         let messages = Family::<OfDirection, Counter>::default();
         let bytes = Family::<OfDirection, Counter>::default();
         let losses = Family::<OfLoss, Counter>::default();
+        let quirks = Family::<OfQuirk, Counter>::default();
         let workers = self.workers().clone();
         for side in Side::BOTH {
             let of = OfDirection::from(side);
@@ -210,6 +212,9 @@ impl Metrics {
             for ((_, kind), count) in LOSSES.into_iter().zip(traffic.losses()) {
                 losses.get_or_create(&OfLoss { kind }).inc_by(count);
             }
+            for (quirk, count) in Quirk::ALL.into_iter().zip(traffic.quirks()) {
+                quirks.get_or_create(&OfQuirk { quirk: quirk.name() }).inc_by(count);
+            }
         }
         let dropped = Counter::<u64>::default();
         dropped.inc_by(access.dropped());
@@ -218,6 +223,7 @@ impl Metrics {
         let help = "Payload of messages that came in whole, and the bytes of tunnels";
         registry.register_with_unit("payload", help, Unit::Bytes, bytes);
         registry.register("losses", "What could not be said in the other dialect", losses);
+        registry.register("quirks", "Faults of peers that were made up for", quirks);
         registry.register("access_log_lines_dropped", "Lines of the access log lost", dropped);
         registry
     }

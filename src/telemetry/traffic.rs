@@ -2,6 +2,7 @@
 //! plain addition, and that anyone can read while the sessions go on.
 
 use crate::event::{Side, Sides};
+use crate::quirk::Quirk;
 use crate::session::fact::{Fact, Loss};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +13,7 @@ pub(crate) struct Traffic {
     messages: Sides<Count>,
     bytes: Sides<Count>,
     losses: [Count; LOSSES.len()],
+    quirks: [Count; Quirk::ALL.len()],
 }
 
 /// The kinds of losses, with their labels.
@@ -51,6 +53,11 @@ impl Traffic {
                     count.add(1);
                 }
             }
+            Fact::Quirk(quirk) => {
+                if let Some(count) = self.quirks.get(*quirk as usize) {
+                    count.add(1);
+                }
+            }
             Fact::Ping { .. }
             | Fact::Pong { .. }
             | Fact::Heard { .. }
@@ -72,5 +79,10 @@ impl Traffic {
     /// What was lost in translation, in the order of [`LOSSES`].
     pub(super) fn losses(&self) -> impl Iterator<Item = u64> {
         self.losses.iter().map(|count| count.0.load(Ordering::Relaxed))
+    }
+
+    /// How often each quirk was used, in the order of [`Quirk::ALL`].
+    pub(super) fn quirks(&self) -> impl Iterator<Item = u64> {
+        self.quirks.iter().map(|count| count.0.load(Ordering::Relaxed))
     }
 }

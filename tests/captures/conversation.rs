@@ -7,6 +7,7 @@ use super::said::Said;
 use flate2::{Compress, Compression, FlushCompress};
 use hybridge::dialect::Dialect;
 use hybridge::dialect::hixie::Draft;
+use hybridge::dialect::hybi::Version;
 use hybridge::event::{Kind, Side, Sides};
 use hybridge::transcript::event::How;
 
@@ -138,13 +139,16 @@ impl Script {
             line.send(Side::Client, request, false);
             line.send(Side::Backend, response, false);
         }
-        let h76 = self.dialect == Dialect::Hixie(Draft::H76);
+        let has_keys = match self.dialect {
+            Dialect::Hixie(draft) => draft == Draft::H76,
+            Dialect::Hybi(version) => version <= Version::V3,
+        };
         line.send(Side::Client, &self.request(), false);
-        if h76 {
+        if has_keys {
             line.send(Side::Client, KEY3, false);
         }
         line.send(Side::Backend, &self.response(), false);
-        if h76 && self.status == 101 {
+        if has_keys && self.status == 101 {
             line.send(Side::Backend, ANSWER, false);
         }
         line.is_opening = false;
@@ -184,11 +188,14 @@ impl Script {
     }
 
     fn request(&self) -> Vec<u8> {
+        const KEYS: &str = "Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
+            Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n";
         let keys = match self.dialect {
             Dialect::Hixie(Draft::H75) => String::new(),
-            Dialect::Hixie(Draft::H76) => "Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
-                Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n"
-                .to_owned(),
+            Dialect::Hixie(Draft::H76) => KEYS.to_owned(),
+            Dialect::Hybi(version) if version <= Version::V3 => {
+                format!("{KEYS}Sec-WebSocket-Draft: {}\r\n", version.number())
+            }
             Dialect::Hybi(version) => format!(
                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: {}\r\n",
                 version.number()
@@ -263,7 +270,7 @@ impl Coder {
         let said = match &say.line {
             Line::Ping(_) | Line::Pong(_) if silent => None,
             Line::Close(_) if voice.dialect == Dialect::Hixie(Draft::H75) => None,
-            Line::Close(_) if silent => Some(Said::Close(None)),
+            Line::Close(_) if !voice.has_codes() => Some(Said::Close(None)),
             Line::Message(kind, parts) => Some(Said::Message(*kind, parts.concat())),
             Line::Ping(data) => Some(Said::Ping(data.clone())),
             Line::Pong(data) => Some(Said::Pong(data.clone())),

@@ -10,6 +10,8 @@ use crate::packets::{Ip, Packet};
 use crate::peer::{DIALECTS, Line};
 use crate::told::{Told, check};
 use crate::variants::Variant;
+use hybridge::dialect::Dialect;
+use hybridge::dialect::hybi::Version;
 use hybridge::event::{Kind, Side};
 use hybridge::transcript::event::How;
 use proptest::collection::vec;
@@ -264,8 +266,9 @@ pub(crate) fn script() -> impl Strategy<Value = Script> {
     (select(&DIALECTS[..]), deflate, vec(say, 0..10), ending, segment).prop_map(
         |(dialect, deflate, says, (by, how, closes), segment)| {
             let mut script = Script::new(dialect, "/");
-            let hybi = dialect.version().is_some();
-            script = Script { deflate: deflate.filter(|_| hybi), says, segment, ..script };
+            // The masks of 04 to 06 hide whether there is a mark, and the rest is older.
+            let compresses = matches!(dialect, Dialect::Hybi(version) if version >= Version::V7);
+            script = Script { deflate: deflate.filter(|_| compresses), says, segment, ..script };
             if let Some(first) = closes {
                 script = script.close(first, Some((1000, "bye")));
             }

@@ -16,6 +16,7 @@ use hybridge::config::route::{
 use hybridge::config::values::{BackendDialect, HostPolicy, Percent, Period, Size};
 use hybridge::dialect::Dialect;
 use hybridge::dialect::hybi::Version;
+use hybridge::quirk::Quirk;
 use hybridge::session::policy::Fragments;
 use hybridge::session::translate::BinaryPolicy;
 use std::collections::BTreeMap;
@@ -145,6 +146,7 @@ fn route() -> Route {
         mode: Mode::Translate,
         binary: BinaryPolicy::Frame,
         fragments: Fragments::Keep,
+        quirks: vec![Quirk::NoEmptyText],
         limits: Bounds {
             streamed: Size(1),
             collected: Size(1),

@@ -130,7 +130,9 @@ proptest! {
         let is_clean = !reset && matches!(dialect, Dialect::Hixie(_));
         let how = if reset { How::Reset } else { How::Fin };
         whats.push(What::End(End { by: Some(Side::Backend), how, clean: is_clean }));
-        same(&session(dialect.name(), whats));
+        // 02 has the marks of 03.
+        let name = if dialect.name() == "hybi-02" { "hybi-03" } else { dialect.name() };
+        same(&session(name, whats));
     }
 }
 

@@ -5,6 +5,7 @@ use crate::peers::wire::{Ended, Wire, nobody};
 use crate::peers::{Kind, Offer, Peer, Reply, Said};
 use hybridge::config::Settings;
 use hybridge::config::values::{Address, Period};
+use hybridge::quirk::Quirk;
 use hybridge::server::Server;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -117,6 +118,32 @@ async fn session(
         Peer::accept(kinds.1, stage, &reply),
     );
     (client, backend)
+}
+
+#[tokio::test]
+async fn quirks_are_counted() {
+    within("quirks", async {
+        let (listener, backend) = listen().await;
+        let mut settings = settings(backend, Some(Kind::Hixie76.dialect()));
+        settings.routes[0].quirks = vec![Quirk::EchoSubprotocol, Quirk::NoEmptyText];
+        let proxy = Proxy::start(settings).await;
+        let offer = Offer { subprotocol: Some("a".to_owned()), ..Offer::default() };
+        let reply = Reply::default();
+        let ((mut client, _), (mut server, _)) = tokio::join!(
+            Peer::connect(Kind::Rfc6455, proxy.address, &offer),
+            Peer::accept(Kind::Hixie76, &listener, &reply),
+        );
+        client.say(&[Said::text(""), Said::text(""), Said::text("on")]).await;
+        assert_eq!(server.hear().await, Said::text("on"));
+        proxy.scrape().await.holds(&[
+            ("hybridge_quirks_total{quirk=\"echo-subprotocol\"}", 1.0),
+            ("hybridge_quirks_total{quirk=\"no-empty-text\"}", 2.0),
+            ("hybridge_quirks_total{quirk=\"missing-origin\"}", 0.0),
+        ]);
+        drop((client, server));
+        proxy.stop().await;
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ mod peers;
 mod plain;
 mod pressure;
 mod proxy_protocol;
+mod quirks;
 mod rates;
 mod refusals;
 mod routing;

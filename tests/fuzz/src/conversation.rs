@@ -75,11 +75,12 @@ fn steps(mut bytes: &[u8]) -> Vec<Step<'_>> {
 
 /// The opening of a dialect, as both sides said it.
 fn opening(dialect: Dialect, compressed: bool) -> Vec<(Side, Vec<u8>)> {
-    let h76 = dialect == Dialect::Hixie(Draft::H76);
+    const KEYS: &str = "Sec-WebSocket-Key1: 1 0\r\nSec-WebSocket-Key2: 1 0\r\n";
     let keys = match dialect {
         Dialect::Hixie(Draft::H75) => String::new(),
-        Dialect::Hixie(Draft::H76) => {
-            "Sec-WebSocket-Key1: 1 0\r\nSec-WebSocket-Key2: 1 0\r\n".to_owned()
+        Dialect::Hixie(Draft::H76) => KEYS.to_owned(),
+        Dialect::Hybi(version) if dialect.has_key3() => {
+            format!("{KEYS}Sec-WebSocket-Draft: {}\r\n", version.number())
         }
         Dialect::Hybi(version) => format!("Sec-WebSocket-Version: {}\r\n", version.number()),
     };
@@ -88,7 +89,7 @@ fn opening(dialect: Dialect, compressed: bool) -> Vec<(Side, Vec<u8>)> {
     let upgrade = "Upgrade: WebSocket\r\nConnection: Upgrade\r\nOrigin: null\r\n";
     let request = format!("GET / HTTP/1.1\r\n{upgrade}{keys}{extension}\r\n");
     let response = format!("HTTP/1.1 101 x\r\n{extension}\r\n");
-    let proof = |length| vec![b'a'; if h76 { length } else { 0 }];
+    let proof = |length| vec![b'a'; if dialect.has_key3() { length } else { 0 }];
     vec![
         (Side::Client, [request.into_bytes(), proof(8)].concat()),
         (Side::Backend, [response.into_bytes(), proof(16)].concat()),

@@ -8,7 +8,7 @@ use crate::cut::Cut;
 use crate::peer::DIALECTS;
 use httparse::EMPTY_HEADER;
 use hybridge::dialect::Dialect;
-use hybridge::dialect::hixie::{Draft, keys};
+use hybridge::dialect::hixie::keys;
 use hybridge::dialect::opening::{self, ClientOpening};
 use hybridge::handshake::{
     Answer, Failure, Field, Offer, Proof, Refusal, Subprotocols, end_to_end,
@@ -160,8 +160,7 @@ impl Proxy {
     /// head may have. With the offer comes what is behind the head.
     fn check_request(&self) -> Option<(Offer, &[u8])> {
         let (head, key3) = self.request.split_at(head::end(&self.request, 0).unwrap());
-        let draft76 = self.backend == Dialect::Hixie(Draft::H76);
-        assert_eq!(key3.len(), if draft76 { keys::KEY3_LEN } else { 0 });
+        assert_eq!(key3.len(), if self.backend.has_key3() { keys::KEY3_LEN } else { 0 });
         let fields = fields_of(head);
         let count = fields.len();
         assert_eq!(end_to_end_of(fields), self.offer.fields);
@@ -171,13 +170,13 @@ impl Proxy {
         }
         let (dialect, read) = opening::read_offer(head).unwrap();
         let Offer { target, host, origin, subprotocols, fields, .. } = &self.offer;
-        let hixie = matches!(self.backend, Dialect::Hixie(_));
+        let hixie = opens_as_hixie(self.backend);
         let own = || [b"http://", &host[..]].concat();
         let origin = if hixie { Some(origin.clone().unwrap_or_else(own)) } else { origin.clone() };
         assert_eq!(dialect, self.backend);
         assert_eq!(read.target, target.split(|b| *b == b' ').collect::<Vec<_>>().join(&b"%20"[..]));
         assert_eq!((&read.host, &read.origin, &read.fields), (host, &origin, fields));
-        if hixie {
+        if matches!(self.backend, Dialect::Hixie(_)) {
             assert_eq!(read.subprotocols.opaque(), subprotocols.opaque());
         } else {
             assert_eq!(read.subprotocols.tokens(), subprotocols.tokens());
@@ -190,7 +189,8 @@ impl Proxy {
 /// nothing else.
 fn check_answer(dialect: Dialect, offer: &Offer, answer: &Answer, secure: bool) -> Vec<u8> {
     let mut head = Vec::new();
-    opening::write_answer(dialect, offer, answer, secure, &mut head);
+    let mut nonce = |bytes: &mut [u8]| bytes.fill(7);
+    opening::write_answer(dialect, offer, answer, secure, &mut nonce, &mut head);
     let fields = fields_of(&head);
     let names = ["WebSocket-Protocol", "Sec-WebSocket-Protocol"];
     let subprotocol = fields.iter().find(|(name, _)| names.contains(&name.as_str()));
@@ -199,9 +199,14 @@ fn check_answer(dialect: Dialect, offer: &Offer, answer: &Answer, secure: bool) 
     head
 }
 
+/// Whether the opening handshake is one of those of Hixie.
+fn opens_as_hixie(dialect: Dialect) -> bool {
+    matches!(dialect, Dialect::Hixie(_)) || dialect.has_key3()
+}
+
 /// The fields of an answer that a client of this dialect is told.
 fn told(dialect: Dialect, fields: &[Field]) -> Vec<Field> {
-    if matches!(dialect, Dialect::Hybi(_)) {
+    if !opens_as_hixie(dialect) {
         return fields.to_vec();
     }
     let cookies = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Set-Cookie"));

@@ -56,8 +56,8 @@ pub(crate) fn heard(dialect: Dialect, decoded: &Decoded) -> Heard {
 
 fn check_memory(voice: Voice, pieces: &[&[u8]]) {
     let mut pieces: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.to_vec()).collect();
-    let before = memory::live();
     let mut reader = Reader::new(voice.dialect, voice.side);
+    let before = memory::live();
     for piece in &mut pieces {
         let mut input = &mut piece[..];
         loop {

@@ -138,6 +138,7 @@ impl Script {
             tunnel: false,
             fragments: if self.coalesce { Fragments::Coalesce } else { Fragments::Keep },
             keepalive: self.keepalive.then_some(KEEPALIVE),
+            ..Policy::default()
         }
     }
 
