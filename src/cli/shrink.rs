@@ -142,7 +142,7 @@ impl Trial {
             }
             Some(failure) => failure,
         };
-        let count = of(&self.events).map_or(0, |script| script.said.len());
+        let count = of(self.events.clone()).map_or(0, |script| script.said.len());
         let mut shrinking = Shrinking::new(count);
         while let Some(candidate) = shrinking.candidate() {
             let verdict = self.say(self.part(&candidate)).await?;
@@ -164,7 +164,7 @@ impl Trial {
 
     /// Says a part, until somebody interrupts.
     async fn say(&self, events: Vec<Event>) -> anyhow::Result<Verdict> {
-        let script = of(&events).context("a session without a beginning")?;
+        let script = of(events).context("a session without a beginning")?;
         Ok(self.servers.say(&self.plan, script, 0, Instant::now(), &self.end).await)
     }
 }
@@ -183,7 +183,7 @@ fn write(args: &Args, from: &Header, events: &[Event], output: Output) -> anyhow
 /// be found in a part of one.
 fn tell(args: &Args, trial: &Trial, events: &[Event], failure: &Failure) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    let count = |events: &[Event]| of(events).map_or(0, |script| script.said.len());
+    let count = |events: &[Event]| of(events.iter().cloned()).map_or(0, |script| script.said.len());
     let (left, all) = (count(events), count(&trial.events));
     let output = args.output.to_string_lossy();
     writeln!(

@@ -2,7 +2,8 @@
 
 use super::rules::Rules;
 use super::script::Body;
-use super::variables::{Variables, is_token};
+use super::tokens::is_token;
+use super::variables::Variables;
 use crate::event::Kind;
 use serde_json::{Number, Value};
 use std::borrow::Cow;

@@ -26,5 +26,6 @@ pub mod repertoire;
 pub mod rules;
 pub mod script;
 pub mod shrink;
+mod tokens;
 pub mod variables;
 pub mod verdict;

@@ -2,7 +2,6 @@
 
 use crate::event::{Kind, Side};
 use crate::transcript::event::{Accept, Event, How, Open, What};
-use std::collections::HashMap;
 
 /// A session that is to be said again, or to be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,11 +80,11 @@ impl Body {
 }
 
 impl Script {
-    fn new(event: &Event, open: &Open) -> Self {
+    fn new(session: u64, at: u64, open: Open) -> Self {
         Self {
-            session: event.session,
-            at: event.at,
-            open: open.clone(),
+            session,
+            at,
+            open,
             accept: None,
             said: Vec::new(),
             heard: Vec::new(),
@@ -107,15 +106,15 @@ impl Script {
     }
 
     /// Takes what happened next.
-    fn take(&mut self, event: &Event) {
-        let Event { at, packet, .. } = *event;
+    fn take(&mut self, event: Event) {
+        let Event { at, packet, what, .. } = event;
         if self.damage.is_some() {
             return;
         }
-        match &event.what {
-            What::Accept(accept) => self.accept = Some((at, accept.clone())),
+        match what {
+            What::Accept(accept) => self.accept = Some((at, accept)),
             What::Message(message) => {
-                let body = Body { kind: message.kind, data: message.data.clone() };
+                let body = Body { kind: message.kind, data: message.data };
                 match message.from {
                     Side::Client => {
                         let seen = usize::try_from(message.seen).unwrap_or(usize::MAX);
@@ -131,7 +130,7 @@ impl Script {
                 }
             }
             What::Close { from, code, reason } if self.closing.by.is_none() => {
-                self.closing = Closing { by: Some(*from), at, code: *code, reason: reason.clone() };
+                self.closing = Closing { by: Some(from), at, code, reason };
             }
             What::Gap { from, bytes } => {
                 self.damage = Some(format!("{bytes} bytes of the {} are missing", from.name()));
@@ -150,37 +149,13 @@ impl Script {
     }
 }
 
-/// The script of the events of one session.
-pub fn of(events: &[Event]) -> Option<Script> {
-    let mut scripts = Scripts::default();
-    for event in events {
-        if let Some(script) = scripts.take(event) {
-            return Some(script);
-        }
-    }
-    scripts.rest().pop()
-}
-
-/// Makes scripts of events.
-#[derive(Debug, Default)]
-pub struct Scripts(HashMap<u64, Script>);
-
-impl Scripts {
-    /// Takes the next event of the recording; with the last one of a session comes its script.
-    pub fn take(&mut self, event: &Event) -> Option<Script> {
-        if let What::Open(open) = &event.what {
-            self.0.insert(event.session, Script::new(event, open));
-            return None;
-        }
-        let script = self.0.get_mut(&event.session)?;
-        script.take(event);
-        matches!(event.what, What::End(_)).then(|| self.0.remove(&event.session))?
-    }
-
-    /// Those that have no end.
-    pub fn rest(self) -> Vec<Script> {
-        let mut rest: Vec<_> = self.0.into_values().collect();
-        rest.sort_by_key(|script| script.session);
-        rest
-    }
+/// The script of the events of one session; `None` where it has no beginning.
+pub fn of(events: impl IntoIterator<Item = Event>) -> Option<Script> {
+    let mut events = events.into_iter();
+    let mut script = events.find_map(|Event { session, at, what, .. }| match what {
+        What::Open(open) => Some(Script::new(session, at, open)),
+        _ => None,
+    })?;
+    events.for_each(|event| script.take(event));
+    Some(script)
 }

@@ -3,19 +3,11 @@
 
 use super::rules::Rules;
 use super::script::{Body, Script};
+use super::tokens::{LONGEST, has_token, is_token, words};
 use crate::json::{Leaf, leaves};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-
-/// How many characters a value has at least: shorter ones are the same by chance.
-const SHORTEST: usize = 6;
-
-/// How many digits a number has at least.
-const SHORTEST_NUMBER: usize = 5;
-
-/// How long a value may be, in bytes; longer ones are no tokens.
-const LONGEST: usize = 4096;
 
 /// How many values of a session are kept to be looked for, and how many bytes they and their places may
 /// take.
@@ -59,6 +51,10 @@ pub struct Variables {
 impl Variables {
     /// Finds those of a session.
     pub fn find(script: &Script) -> Self {
+        // Most clients say nothing that a server can have made up.
+        if !script.said.iter().any(|said| has_token(&said.body)) {
+            return Self::default();
+        }
         let mut search = Search::default();
         search.client_says(&script.open.target);
         for (_, value) in &script.open.fields {
@@ -350,29 +346,6 @@ impl Search {
             }
         }
     }
-}
-
-/// Whether a value may be one that a server has made up: long enough, and with a digit.
-pub(super) fn is_token(value: &str) -> bool {
-    let digits = value.bytes().filter(u8::is_ascii_digit).count();
-    let is_number = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'-');
-    match is_number {
-        true => digits >= SHORTEST_NUMBER && value.len() <= LONGEST && !value.contains('.'),
-        false => digits > 0 && (SHORTEST..=LONGEST).contains(&value.len()),
-    }
-}
-
-/// The words of a text that may be tokens.
-fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
-    let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let mut rest = 0;
-    std::iter::from_fn(move || {
-        let start = rest + text.get(rest..)?.find(is_inside)?;
-        let behind = text.get(start..)?;
-        rest = start + behind.find(|c| !is_inside(c)).unwrap_or(behind.len());
-        Some(start..rest)
-    })
-    .filter(|word| text.get(word.clone()).is_some_and(is_token))
 }
 
 /// The name and the value of a cookie that is set (RFC 6265 section 5.2).

@@ -7,6 +7,7 @@ use crate::replay::compare::shown;
 use crate::replay::player::{Ended, Next, Player};
 use crate::replay::script::Body;
 use std::io::{self, Write};
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +58,7 @@ async fn talk(
     let mut asking = false;
     // Since when the server takes nothing.
     let mut full: Option<u64> = None;
+    let mut told = pin!(end.cancelled());
     loop {
         if line.has_room() {
             full = None;
@@ -97,7 +99,7 @@ async fn talk(
         };
         tokio::select! {
             biased;
-            () = end.cancelled() => player.interrupt(),
+            () = &mut told => player.interrupt(),
             () = allowed(&mut steps), if asking => {
                 asking = false;
                 player.allow();

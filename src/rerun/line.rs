@@ -9,10 +9,14 @@ use crate::net::stream::{PARTING, Stream, linger};
 use crate::replay::player::Ended;
 use crate::replay::script::Body;
 use arrayvec::ArrayVec;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::codec::{Decoder, Encoder};
 
 /// The longest message of a peer, in bytes.
@@ -36,13 +40,14 @@ pub(super) enum Heard {
 }
 
 pub(super) struct Line {
-    read: ReadHalf<Stream>,
-    write: WriteHalf<Stream>,
+    stream: Stream,
     codec: Codec<Fill>,
     /// What the end of the peer's stream means.
     fin: FinMeans,
     input: BytesMut,
     output: BytesMut,
+    /// One for all that is waited for: another time is cheap, another timer is not.
+    timer: Pin<Box<Sleep>>,
     /// Whether we have said the close.
     has_left: bool,
     /// Whether our stream has ended.
@@ -54,14 +59,13 @@ pub(super) struct Line {
 impl Line {
     /// `own` is the side that we are, `early` what the peer said right behind its handshake.
     pub(super) fn new(stream: Stream, agreed: Agreement, own: Side, early: &[u8]) -> Self {
-        let (read, write) = split(stream);
         Self {
-            read,
-            write,
+            stream,
             codec: Codec::new(agreed, own, LARGEST_MESSAGE, random as Fill),
             fin: agreed.dialect.able().fin,
             input: BytesMut::from(early),
             output: BytesMut::new(),
+            timer: Box::pin(sleep_until(Instant::now())),
             has_left: false,
             is_silent: false,
             is_deaf: false,
@@ -143,36 +147,51 @@ impl Line {
         self.codec.encode(message, &mut self.output).ok();
     }
 
-    /// Waits for the first thing that happens: bytes that come, where they are wanted, or leave, or the
-    /// time. The end of the stream, or its loss, is told.
+    /// Waits for the first thing that happens: bytes that come, where they are wanted, or room for more to
+    /// say, or the time. The end of the stream, or its loss, is told.
     pub(super) async fn step(&mut self, until: Instant, wanted: bool) -> Option<Ended> {
         self.input.reserve(LITTLE);
-        // Where the end of the stream is all the closing there is, nothing else tells it.
-        let is_end = self.has_left && !self.is_silent && self.fin == FinMeans::Close;
-        let Self { read, write, input, output, is_silent, .. } = self;
-        let leaves = !output.is_empty() || is_end;
-        let leaving = async {
-            if output.is_empty() {
-                write.shutdown().await?;
-                *is_silent = true;
-            } else {
-                write.write_buf(output).await?;
-                if output.is_empty() && output.capacity() > KEPT {
-                    *output = BytesMut::new();
-                }
-            }
-            std::io::Result::Ok(())
-        };
-        tokio::select! {
-            biased;
-            result = leaving, if leaves => result.is_err().then_some(Ended::Lost),
-            result = read.read_buf(input), if wanted => match result {
+        if self.timer.deadline() != until {
+            self.timer.as_mut().reset(until);
+        }
+        poll_fn(|cx| self.poll_step(cx, wanted)).await
+    }
+
+    fn poll_step(&mut self, cx: &mut Context<'_>, wanted: bool) -> Poll<Option<Ended>> {
+        let had_room = self.has_room();
+        if let Poll::Ready(Err(_)) = self.poll_leave(cx) {
+            return Poll::Ready(Some(Ended::Lost));
+        }
+        if !had_room && self.has_room() {
+            return Poll::Ready(None);
+        }
+        if wanted && let Poll::Ready(read) = pin!(self.stream.read_buf(&mut self.input)).poll(cx) {
+            return Poll::Ready(match read {
                 Ok(0) => Some(self.stream_ended()),
                 Ok(_) => None,
                 Err(_) => Some(Ended::Lost),
-            },
-            () = sleep_until(until) => None,
+            });
         }
+        self.timer.as_mut().poll(cx).map(|()| None)
+    }
+
+    /// Says what is to be said, and ends the stream behind the close where nothing else tells it.
+    fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, output, .. } = self;
+        while !output.is_empty() {
+            match ready!(Pin::new(&mut *stream).poll_write(cx, output))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => output.advance(written),
+            }
+        }
+        if output.capacity() > KEPT {
+            *output = BytesMut::new();
+        }
+        if self.has_left && !self.is_silent && self.fin == FinMeans::Close {
+            ready!(Pin::new(stream).poll_shutdown(cx))?;
+            self.is_silent = true;
+        }
+        Poll::Ready(Ok(()))
     }
 
     const fn stream_ended(&self) -> Ended {
@@ -187,18 +206,17 @@ impl Line {
     pub(super) async fn finish(mut self) {
         // What the peer does with the rest is its matter.
         let rest = async {
-            self.write.write_all_buf(&mut self.output).await?;
-            self.write.shutdown().await
+            self.stream.write_all_buf(&mut self.output).await?;
+            self.stream.shutdown().await
         };
         timeout(Duration::from_secs(1), rest).await.ok();
     }
 
     /// The same, and waits for the end of the peer's stream, so that what was said last is not destroyed.
     pub(super) async fn part(mut self) {
-        let mut stream = self.read.unsplit(self.write);
         let parting = async {
-            stream.write_all_buf(&mut self.output).await?;
-            linger(&mut stream).await
+            self.stream.write_all_buf(&mut self.output).await?;
+            linger(&mut self.stream).await
         };
         drop(timeout(PARTING, parting).await);
     }

@@ -14,12 +14,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-/// How many verdicts wait to be taken.
-const VERDICTS: usize = 1024;
+/// How many verdicts are handed out together where sessions end fast: a thread that is woken for each costs
+/// more than what it does with it.
+const TOGETHER: usize = 64;
+
+/// How long the first of them waits for others.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// How many such lots wait to be taken.
+const LOTS: usize = 16;
 
 /// How sessions are started.
 #[derive(Debug, Clone, Copy)]
@@ -87,15 +94,15 @@ impl Servers {
     }
 }
 
-/// Says all sessions of a recording, and hands out what came of each.
+/// Says all sessions of a recording, and hands out what came of each, of several together.
 pub(crate) fn start(
     shelf: Arc<Shelf>,
     servers: Servers,
     plan: Arc<Plan>,
     load: Load,
     end: CancellationToken,
-) -> mpsc::Receiver<Verdict> {
-    let (verdicts, taken) = mpsc::channel(VERDICTS);
+) -> mpsc::Receiver<Vec<Verdict>> {
+    let (verdicts, taken) = mpsc::channel(LOTS);
     tokio::spawn(Schedule::new(shelf, servers, plan, load, end, verdicts).run());
     taken
 }
@@ -105,7 +112,7 @@ pub(crate) fn start(
 /// # Errors
 /// When it cannot be read.
 pub(crate) fn script(shelf: &Shelf, index: usize) -> anyhow::Result<Option<Script>> {
-    Ok(script::of(&shelf.events(index)?))
+    Ok(script::of(shelf.events(index)?))
 }
 
 struct Schedule {
@@ -114,10 +121,13 @@ struct Schedule {
     plan: Arc<Plan>,
     load: Load,
     end: CancellationToken,
-    verdicts: mpsc::Sender<Verdict>,
+    verdicts: mpsc::Sender<Vec<Verdict>>,
+    /// Those that have not been handed out, and when some were last.
+    lot: Vec<Verdict>,
+    handed: Instant,
     /// The clock of all sessions.
     clock: Instant,
-    running: JoinSet<usize>,
+    running: JoinSet<(usize, Verdict)>,
     /// Of the sessions that have not ended, by when they had in the recording, how many copies there are.
     open: BTreeMap<(u64, usize), u32>,
     begun: u32,
@@ -130,10 +140,24 @@ impl Schedule {
         plan: Arc<Plan>,
         load: Load,
         end: CancellationToken,
-        verdicts: mpsc::Sender<Verdict>,
+        verdicts: mpsc::Sender<Vec<Verdict>>,
     ) -> Self {
         let (clock, running, open) = (Instant::now(), JoinSet::new(), BTreeMap::new());
-        Self { shelf, servers, plan, load, end, verdicts, clock, running, open, begun: 0 }
+        let (lot, handed) = (Vec::new(), clock);
+        Self {
+            shelf,
+            servers,
+            plan,
+            load,
+            end,
+            verdicts,
+            lot,
+            handed,
+            clock,
+            running,
+            open,
+            begun: 0,
+        }
     }
 
     async fn run(mut self) {
@@ -175,16 +199,13 @@ impl Schedule {
         }
         let (shelf, servers) = (Arc::clone(&self.shelf), self.servers.clone());
         let (plan, clock, end) = (Arc::clone(&self.plan), self.clock, self.end.clone());
-        let verdicts = self.verdicts.clone();
         self.running.spawn(async move {
             let verdict = match script(&shelf, index) {
                 Ok(None) => Verdict::unread(index, copy, "it has no beginning"),
                 Ok(Some(script)) => servers.say(&plan, script, copy, clock, &end).await,
                 Err(error) => Verdict::unread(index, copy, &format!("{error:#}")),
             };
-            // Who takes them has gone at the end only.
-            verdicts.send(verdict).await.ok();
-            index
+            (index, verdict)
         });
         true
     }
@@ -193,11 +214,23 @@ impl Schedule {
         while !self.running.is_empty() {
             self.one_ends().await;
         }
+        self.hand_out().await;
     }
 
     async fn one_ends(&mut self) {
+        if let Some(ended) = self.running.join_next().await {
+            self.take(ended).await;
+        }
+    }
+
+    /// Takes what came of a session.
+    async fn take(&mut self, ended: Result<(usize, Verdict), JoinError>) {
         // One that has died has said so.
-        let Some(Ok(index)) = self.running.join_next().await else { return };
+        let Ok((index, verdict)) = ended else { return };
+        self.lot.push(verdict);
+        if self.lot.len() == TOGETHER || self.handed.elapsed() > WAIT {
+            self.hand_out().await;
+        }
         let Some(kept) = self.shelf.sessions().get(index) else { return };
         if let Some(copies) = self.open.get_mut(&(kept.end, index)) {
             *copies -= 1;
@@ -207,6 +240,12 @@ impl Schedule {
         }
     }
 
+    async fn hand_out(&mut self) {
+        self.handed = Instant::now();
+        // Who takes them has gone at the end only.
+        self.verdicts.send(std::mem::take(&mut self.lot)).await.ok();
+    }
+
     /// Waits, and notes which sessions end meanwhile.
     async fn wait_until(&mut self, time: Instant) {
         loop {
@@ -214,7 +253,7 @@ impl Schedule {
             tokio::select! {
                 () = sleep_until(time) => return,
                 () = end.cancelled() => return,
-                () = self.one_ends(), if !self.running.is_empty() => {}
+                Some(ended) = self.running.join_next() => self.take(ended).await,
             }
         }
     }

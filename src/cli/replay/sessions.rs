@@ -103,14 +103,16 @@ pub(in crate::cli) fn heed(end: &CancellationToken) -> io::Result<()> {
 
 /// Takes what comes of `total` sessions that are said, to the end of the last.
 pub(in crate::cli) async fn follow(
-    mut verdicts: Receiver<Verdict>,
+    mut verdicts: Receiver<Vec<Verdict>>,
     total: u64,
     mut take: impl FnMut(Verdict),
 ) {
     let mut progress = Progress::new(total);
-    while let Some(verdict) = verdicts.recv().await {
-        progress.step(verdict.is_same());
-        take(verdict);
+    while let Some(lot) = verdicts.recv().await {
+        for verdict in lot {
+            progress.step(verdict.is_same());
+            take(verdict);
+        }
     }
     progress.finish();
 }

@@ -2,6 +2,7 @@
 //! them stands an event a line. `docs/reference/recording.md` describes it.
 
 mod form;
+mod message;
 mod text;
 
 use super::Sink;
@@ -64,23 +65,6 @@ pub fn read(input: impl BufRead, sink: &mut dyn Sink) -> anyhow::Result<Account>
     Ok(account)
 }
 
-/// Writes an event as a line.
-pub(super) fn encode(event: &Event, out: &mut Vec<u8>) -> io::Result<()> {
-    form::write(event, out)?;
-    out.push(b'\n');
-    Ok(())
-}
-
-/// Reads events that [`encode`] has written.
-pub(super) fn decode(lines: &[u8]) -> anyhow::Result<Vec<Event>> {
-    let lines = lines.split_inclusive(|byte| *byte == b'\n');
-    let events = lines.map(|line| match form::read(line)? {
-        form::Read::Event(event) => Ok(event),
-        form::Read::Account(_) | form::Read::Unknown => bail!("is no event"),
-    });
-    events.collect()
-}
-
 fn header(line: &[u8]) -> anyhow::Result<Header> {
     let head: Head<'_> = serde_json::from_slice(line).context("is no header of a recording")?;
     if head.wsrec != form::VERSION {
@@ -129,6 +113,9 @@ impl<R: BufRead> Lines<R> {
     fn event(&mut self) -> anyhow::Result<Option<form::Read>> {
         if !self.next()? {
             return Ok(None);
+        }
+        if let Some(event) = message::read(&self.line) {
+            return Ok(Some(form::Read::Event(event)));
         }
         match form::read(&self.line) {
             Ok(event) => Ok(Some(event)),

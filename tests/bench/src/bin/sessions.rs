@@ -16,7 +16,7 @@ use clap::Parser;
 use hybridge_bench::socket::raise_descriptor_limit;
 use hybridge_bench::wire::{Dialect, Frame, Framing, Opening, Role, answer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -59,7 +59,7 @@ fn main() -> Result<()> {
 
 fn compare(options: &Options, file: &Path) -> Result<()> {
     let server = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let listener = server.block_on(TcpListener::bind("127.0.0.1:0"))?;
+    let listener = server.block_on(async { listen() })?;
     let address = listener.local_addr()?;
     server.spawn(serve(listener));
     let mut ratios = Vec::new();
@@ -201,6 +201,13 @@ async fn talk(address: SocketAddr, session: u32, texts: &[String]) -> Result<()>
     stream.write_all(&out).await?;
     while stream.read_buf(&mut bytes).await? > 0 {}
     Ok(())
+}
+
+/// Listens, with as many waiting as the system allows: who is not let in tries again after a second.
+fn listen() -> Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    Ok(socket.listen(u16::MAX.into())?)
 }
 
 async fn serve(listener: TcpListener) {

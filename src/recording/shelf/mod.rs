@@ -1,9 +1,13 @@
 //! Recorded sessions, each to be taken by itself: in memory as long as they are few, else in a file that
 //! has no name.
 
-use super::{Sink, lines};
+mod form;
+
+use super::Sink;
 use crate::transcript::account::Account;
 use crate::transcript::event::{Event, Header, Open, What};
+use anyhow::Context;
+use form::Events;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -84,7 +88,8 @@ impl Shelf {
             file.read_exact_at(bytes.get_mut(before..).unwrap_or_default(), *at)?;
         }
         bytes.extend_from_slice(&kept.events);
-        lines::decode(&bytes)
+        let events: Option<_> = Events(&bytes).collect();
+        events.context("the file of the sessions has been changed")
     }
 
     /// Writes all that is in memory to the file.
@@ -125,7 +130,7 @@ impl Sink for Shelf {
         let Some(kept) = self.sessions.get_mut(*index) else { return Ok(()) };
         kept.end = kept.end.max(at);
         let before = kept.events.len();
-        lines::encode(event, &mut kept.events)?;
+        form::write(event, &mut kept.events);
         self.in_memory += kept.events.len() - before;
         if matches!(event.what, What::End(_)) {
             kept.events.shrink_to_fit();
