@@ -23,10 +23,10 @@ function includes(what, list, item) {
   if (!list.split('; ').includes(item)) throw new Mismatch(`${what} with ${item}`, JSON.stringify(list));
 }
 
-// What is left of a close when it has crossed the bridge: RFC 6455 and its versions 7 and 8 have code
-// and reason, Hixie-76 has `FF 00`, Hixie-75 and the close() of some peers have only the end of TCP.
+// What is left of a close when it has crossed the bridge: RFC 6455 and its versions from 6 on have code
+// and reason, hybi-01 to hybi-05 have a frame, Hixie-76 has `FF 00`, Hixie-75 and the close() of some peers have only the end of TCP.
 
-/// The code that stands for a Hixie peer's close: none for one that was meant, 1001 for the end of TCP
+/// The code that stands for the close of a peer without codes: none for one that was meant, 1001 for the end of TCP
 /// where the draft has better.
 function standsFor({ dialect, closing }) {
   return dialect === 'hixie-76' && closing === 'tcp' ? 1001 : 1005;
@@ -40,27 +40,31 @@ async function backendSeesClose(s) {
   const close = await s.backendNext('close', 'a close at the backend');
   if (s.backendIs('hixie-75')) return same('closed by', 'tcp', close.how);
   if (s.backendIs('hixie-76')) return same('closed by', 'ff00', close.how);
-  if (!s.clientIsHybi) return same('close code', standsFor(s.client.about), close.code);
+  if (s.backendHasBareClose) return same('closed by', 'frame', close.how);
+  if (!s.clientHasCodes) return same('close code', standsFor(s.client.about), close.code);
   same('close code', CODE, close.code);
   same('reason', REASON, close.reason);
 }
 
 async function clientSeesOwnClose(s) {
   const close = await s.clientNext('close', 'the end of its own close at the client');
-  if (s.clientIsHybi) same('close code', CODE, close.code);
+  if (s.clientHasBareClose) return same('closed by', 'frame', close.how);
+  if (s.clientHasCodes) same('close code', CODE, close.code);
 }
 
 async function clientSeesClose(s) {
   const close = await s.clientNext('close', "the backend's close at the client");
-  if (!s.clientIsHybi) return;
-  if (!s.backendIsHybi) return same('close code', standsFor(s.backend.about), close.code);
+  if (s.clientHasBareClose) return same('closed by', 'frame', close.how);
+  if (!s.clientHasCodes) return;
+  if (!s.backendHasCodes) return same('close code', standsFor(s.backend.about), close.code);
   same('close code', CODE, close.code);
   same('reason', REASON, close.reason);
 }
 
 async function backendSeesOwnClose(s) {
   const close = await s.backendNext('close', 'the end of its own close at the backend');
-  if (s.backendIsHybi && s.clientIsHybi) same('close code', CODE, close.code);
+  if (s.backendHasBareClose) return same('closed by', 'frame', close.how);
+  if (s.backendHasCodes && s.clientHasCodes) same('close code', CODE, close.code);
 }
 
 const PLACE = '/interop/chat?room=a%20b&q=%C3%A9&token=x%3Dy';
@@ -148,7 +152,7 @@ module.exports = [
     // 3000 to 4999 belong to the applications in every version.
     name: 'close with a code of the application',
     open: { target: '/interop' },
-    applies: (s) => s.clientIsHybi && s.backendIsHybi,
+    applies: (s) => s.clientHasCodes && s.backendHasCodes,
     checks: [
       ['the backend sees it', async (s) => {
         s.client.tell({ do: 'close', code: 4321, reason: 'até logo €' });
@@ -159,10 +163,10 @@ module.exports = [
     ],
   },
   {
-    // Versions 7 and 8 have no 1011; the nearest is 1001.
+    // Versions 6 to 8 have no 1011; the nearest is 1001.
     name: 'close with a code that came late',
     open: { target: '/interop' },
-    applies: (s) => s.backendIs('rfc6455') && s.clientIsHybi,
+    applies: (s) => s.backendIs('rfc6455') && s.clientHasCodes,
     checks: [
       ['the client sees the nearest it has', async (s) => {
         backendCloses(1011)(s);
@@ -214,7 +218,7 @@ module.exports = [
         // No close in Hixie-75 is more than this. Elsewhere one is missing; whether the backend sees
         // the end of TCP or its reset is up to the client's machine.
         const codes = s.clientIs('hixie-75') ? [1005, 1006] : [1001, 1006, 1011];
-        if (s.backendIsHybi && !codes.includes(close.code)) {
+        if (s.backendHasCodes && !codes.includes(close.code)) {
           throw new Mismatch(`close code ${codes.join(' or ')}`, JSON.stringify(close));
         }
       }],

@@ -16,6 +16,8 @@ VERSION = {
   'hixie-75' => 75, 'hixie-76' => 76, 'hybi-03' => 3, 'hybi-05' => 5, 'hybi-06' => 6,
   'hybi-07' => 7, 'hybi-08' => 8, 'rfc6455' => 13
 }.fetch(DIALECT)
+# Draft 03 kept the number of 02.
+NUMBERS = VERSION == 3 ? [2, 3] : [VERSION]
 HIXIE = VERSION > 13
 
 $stdout.sync = true
@@ -26,12 +28,13 @@ def tell(event, fields)
 end
 
 # What the library's handshake has no option for: to refuse a draft, to select a subprotocol, to set
-# a cookie. In Hixie-76 it selects whatever is offered by itself, in the others nothing.
+# a cookie. In Hixie-76, and hybi-03 which opens so, it selects whatever is offered by itself, in the
+# others nothing.
 module Manners
   attr_reader :subprotocol
 
   def succeed(answer, handler)
-    unless protocol_version == VERSION
+    unless NUMBERS.include?(protocol_version)
       raise EventMachine::WebSocket::HandshakeError, "refused version #{protocol_version}"
     end
     super(answer.sub("\r\n\r\n") { "\r\n#{fields.join("\r\n")}\r\n\r\n" }, handler)
@@ -47,7 +50,7 @@ module Manners
     name = VERSION == 75 ? 'WebSocket-Protocol' : 'Sec-WebSocket-Protocol'
     offered = (headers_downcased[name.downcase] || '').split(/,\s*/)
     @subprotocol = offered.include?(SUBPROTOCOL) ? SUBPROTOCOL : ''
-    selected = @subprotocol.empty? || VERSION == 76 ? [] : ["#{name}: #{@subprotocol}"]
+    selected = @subprotocol.empty? || [76, 3].include?(VERSION) ? [] : ["#{name}: #{@subprotocol}"]
     selected + ["Set-Cookie: #{SET_COOKIE}"]
   end
 end
@@ -103,6 +106,7 @@ class Served < EventMachine::WebSocket::Connection
 
   def end_of(info)
     return { how: @own ? 'own' : @heard_close ? 'ff00' : 'tcp' } if HIXIE
+    return { how: info[:was_clean] ? 'frame' : 'tcp' } if VERSION < 6
 
     { code: info[:code], reason: (info[:reason] || '').dup.force_encoding('UTF-8') }
   end

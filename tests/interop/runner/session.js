@@ -4,7 +4,8 @@
 const { Mismatch, describe, same } = require('./mismatch');
 
 const PATH = /^wss?:\/\/[^/]*(.*)$/;
-const HYBI = ['rfc6455', 'hybi-08', 'hybi-07'];
+const CODES = ['rfc6455', 'hybi-08', 'hybi-07', 'hybi-06'];
+const FRAMES = ['hybi-05', 'hybi-04', 'hybi-03', 'hybi-02', 'hybi-01'];
 
 class Session {
   constructor({ client, backend, origin, direct }) {
@@ -22,13 +23,22 @@ class Session {
     return dialects.includes(this.backend.about.dialect);
   }
 
-  /// Of the dialects that have pings, close codes and reasons.
-  get clientIsHybi() {
-    return this.clientIs(...HYBI);
+  /// Of the dialects that have close codes and reasons.
+  get clientHasCodes() {
+    return this.clientIs(...CODES);
   }
 
-  get backendIsHybi() {
-    return this.backendIs(...HYBI);
+  get backendHasCodes() {
+    return this.backendIs(...CODES);
+  }
+
+  /// Of those that have a frame for the close and nothing to say in it.
+  get clientHasBareClose() {
+    return this.clientIs(...FRAMES);
+  }
+
+  get backendHasBareClose() {
+    return this.backendIs(...FRAMES);
   }
 
   /// The origin that the client says. Perl's library says `https:` of any when it connects by TLS.

@@ -6,7 +6,7 @@ const assert = require('node:assert');
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
-const hybi = require('./hybi');
+const hybi = require('../hybi');
 const pcap = require('./pcap');
 const { PASSES, anyOrder, complaints, messages, shown, shownAsEver, tshark, withScript } = require('./tshark');
 

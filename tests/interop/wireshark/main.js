@@ -23,7 +23,6 @@ const path = require('path');
 const { Peer } = require('../runner/peer');
 const { Capture } = require('./capture');
 const cuts = require('./cuts');
-const hybi = require('./hybi');
 const { PASSES, anyOrder, complaints, messages, shown, shownAsEver } = require('./tshark');
 
 const ROOT = path.join(__dirname, '../../..');
@@ -39,7 +38,7 @@ const CLIENTS = {
   netty: ['netty/start', 'client'],
   ws: ['node', 'clients/ws.js'],
   websockets: ['python3', 'clients/python-websockets.py'],
-  scripted: hybi.Client,
+  scripted: ['node', 'clients/scripted.js'],
 };
 const BACKENDS = {
   'websocket-driver': ['node', 'backends/websocket-driver.js'],
@@ -48,7 +47,7 @@ const BACKENDS = {
   netty: ['netty/start', 'backend'],
   ws: ['node', 'backends/ws.js'],
   websockets: ['python3', 'backends/python-websockets.py'],
-  scripted: hybi.Backend,
+  scripted: ['node', 'backends/scripted.js'],
 };
 
 /// Client, backend, draft, and who closes.
@@ -85,20 +84,14 @@ const BURST = ['one', 'two €', 'three'];
 const BINARY = Buffer.from(Array.from({ length: 1024 }, (_, n) => n & 255)).toString('base64');
 
 async function start(kinds, name, draft) {
-  const kind = kinds[name];
-  if (!Array.isArray(kind)) {
-    const peer = new kind(draft);
-    await peer.start?.();
-    return peer;
-  }
-  const peer = new Peer(`${name} ${draft}`, [...kind, draft]);
+  const peer = new Peer(`${name} ${draft}`, [...kinds[name], draft]);
   return peer.ready(draft, Date.now() + WAIT_MS).catch(async (error) => {
     await peer.kill();
     throw error;
   });
 }
 
-const next = (peer, name) => peer.take(({ event }) => event === name, `${name} at ${peer.name || 'the scripted end'}`, Date.now() + WAIT_MS);
+const next = (peer, name) => peer.take(({ event }) => event === name, `${name} at ${peer.name}`, Date.now() + WAIT_MS);
 
 /// All that two peers say to each other in one capture. Returns their account of it.
 async function converse(client, backend, draft, closer) {
@@ -129,9 +122,9 @@ async function converse(client, backend, draft, closer) {
   if (client.about.can.includes('binary') && backend.about.can.includes('binary')) {
     await echoed({ do: 'binary', base64: BINARY }, [{ binary: BINARY }]);
   }
-  if (client.client) {
+  if (client.about.can.includes('fragments')) {
     // em-websocket 0.5.1 loses a message of more than two frames in hybi-05 and later drafts.
-    const count = backend.about.peer?.startsWith('em-websocket') ? 2 : 3;
+    const count = backend.about.peer.startsWith('em-websocket') ? 2 : 3;
     await echoed({ do: 'fragments', text: TEXTS[2], count }, [{ text: TEXTS[2] }]);
   }
   if (client.about.can.includes('ping')) {
@@ -163,8 +156,7 @@ async function record([clientName, backendName, draft, closer]) {
     await capture.listening(Date.now() + WAIT_MS);
     const said = await converse(client, backend, draft, closer);
     await capture.keep(file, Date.now() + WAIT_MS);
-    const names = { client: client.about.peer || 'scripted', backend: backend.about.peer || 'scripted' };
-    const account = { ...names, draft, port: backend.about.port, ...said };
+    const account = { client: client.about.peer, backend: backend.about.peer, draft, port: backend.about.port, ...said };
     fs.writeFileSync(file.replace('.pcap', '.json'), `${JSON.stringify(account, null, 1)}\n`);
     return { name, file, account };
   } catch (error) {
