@@ -21,8 +21,8 @@ async fn beside_each_other(test: impl AsyncFn(Kind, Kind)) {
 pub(crate) fn farewell(kind: Kind) -> Said {
     match kind {
         Kind::Hixie75 => Said::Fin,
-        Kind::Hixie76 => Said::Close(None),
-        _ => Said::close(1001, ""),
+        kind if kind.has_codes() => Said::close(1001, ""),
+        _ => Said::Close(None),
     }
 }
 

@@ -357,11 +357,10 @@ async fn peers_that_leave_between_messages() {
                     leaver.finish().await;
                     assert_eq!(other.hear().await, Said::text("bye"));
                     let due = match (kind, others) {
-                        (_, Kind::Hixie75) | (Kind::Hybi07 | Kind::Hybi08 | Kind::Rfc6455, _) => {
-                            Said::Fin
-                        }
+                        (_, Kind::Hixie75) => Said::Fin,
+                        (kind, _) if !kind.is_hixie() => Said::Fin,
                         (_, Kind::Hixie76) | (Kind::Hixie75, _) => Said::Close(None),
-                        (Kind::Hixie76, _) => Said::close(1001, ""),
+                        _ => Said::close(1001, ""),
                     };
                     assert_eq!(other.hear().await, due, "{kind:?} left {others:?}");
                 }

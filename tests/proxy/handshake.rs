@@ -89,7 +89,7 @@ async fn requests_may_come_byte_by_byte() {
             }
             let mut client = match kind {
                 Kind::Hixie75 | Kind::Hixie76 => Peer::Hixie(Hixie::over(wire, kind)),
-                _ => Peer::Hybi(Hybi::over(wire, true)),
+                _ => Peer::Hybi(Hybi::over(kind, wire, true, None)),
             };
             pass(&mut client, &mut backend, &[Said::text("up")]).await;
             drop((client, backend));

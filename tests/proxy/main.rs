@@ -16,6 +16,7 @@ mod auto;
 mod backends;
 mod binary;
 mod deadlines;
+mod drafts;
 mod fragments;
 mod frames;
 mod handshake;

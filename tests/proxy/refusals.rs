@@ -10,9 +10,10 @@ use std::num::NonZeroUsize;
 
 /// A request of a dialect with one thing replaced.
 fn with(kind: Kind, plain: &str, odd: &str) -> Vec<u8> {
-    let request = match kind {
-        Kind::Hixie75 | Kind::Hixie76 => hixie::request(kind, &Offer::default()),
-        _ => hybi::request(kind, &Offer::default()),
+    let request = if kind.opens_as_hixie() {
+        hixie::request(kind, &Offer::default())
+    } else {
+        hybi::request(kind, &Offer::default())
     };
     let text = String::from_utf8(request).unwrap();
     assert!(text.contains(plain), "{plain} is not in {text}");
@@ -38,7 +39,7 @@ async fn refused(cases: Vec<(Vec<u8>, u16)>) {
         assert_eq!(head.exact("Content-Length"), body.len().to_string(), "{shown}");
         assert!(head.exact("Connection").contains("close"), "{shown}");
         if status == 426 {
-            assert_eq!(head.exact("Sec-WebSocket-Version"), "13, 8, 7", "{shown}");
+            assert_eq!(head.exact("Sec-WebSocket-Version"), "13, 8, 7, 6, 5, 4", "{shown}");
             assert_eq!(head.exact("Upgrade"), "websocket", "{shown}");
         }
         assert!(stage.listener.accept().now_or_never().is_none(), "the backend heard of {shown}");
@@ -82,10 +83,14 @@ async fn openings_of_no_version() {
     let mut cases = vec![
         (with(Kind::Rfc6455, "Version: 13", "Version: 14"), 426),
         (with(Kind::Rfc6455, "Version: 13", "Version: 0"), 426),
-        (with(Kind::Rfc6455, "Version: 13", "Version: 6"), 426),
+        (with(Kind::Rfc6455, "Version: 13", "Version: 3"), 426),
         (with(Kind::Rfc6455, "Version: 13", "Version: 13, 8"), 426),
         (with(Kind::Rfc6455, "Version: 13", "Version: 99999999999999999999"), 426),
         (with(Kind::Rfc6455, "Sec-WebSocket-Version: 13\r\n", ""), 426),
+        (with(Kind::Hybi03, "Draft: 2", "Draft: 4"), 426),
+        (with(Kind::Hybi03, "Draft: 2", "Draft: 2, 3"), 426),
+        (with(Kind::Hybi01, "Draft: 1", "Draft: 01"), 426),
+        (with(Kind::Hixie75, "Origin: ", "Sec-WebSocket-Draft: 2\r\nOrigin: "), 426),
     ];
     // Nothing of 75 but its Origin tells it from other requests.
     cases.push((with(Kind::Hixie75, "Origin: http://page.example\r\n", ""), 426));
@@ -143,8 +148,16 @@ async fn smuggled_lengths_and_doubled_fields() {
         (Kind::Rfc6455, "Sec-WebSocket-Version: 13"),
         (Kind::Rfc6455, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="),
         (Kind::Rfc6455, "Sec-WebSocket-Key1: 4 2"),
+        (Kind::Rfc6455, "Sec-WebSocket-Draft: 2"),
+        (Kind::Hybi03, "Sec-WebSocket-Draft: 2"),
+        (Kind::Hybi03, "Sec-WebSocket-Version: 4"),
+        (Kind::Hybi01, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="),
     ] {
         cases.push((with(kind, "Origin: ", &format!("{field}\r\nOrigin: ")), 400));
+    }
+    for kind in [Kind::Hybi04, Kind::Hybi05, Kind::Hybi06, Kind::Hybi07, Kind::Hybi08] {
+        let marked = "Sec-WebSocket-Draft: 2\r\nSec-WebSocket-Origin: ";
+        cases.push((with(kind, "Sec-WebSocket-Origin: ", marked), 400));
     }
     within("smuggling", refused(cases)).await;
 }
@@ -154,7 +167,7 @@ async fn bad_keys() {
     let h76 = |plain: &str, odd: &str| (with(Kind::Hixie76, plain, odd), 400);
     let rfc = |odd: &str| (with(Kind::Rfc6455, hybi::KEY, odd), 400);
     let key1 = "4 @1  46546xW%0l 1 5";
-    let cases = vec![
+    let mut cases = vec![
         h76(key1, "4146546015"),
         h76(key1, "no digits"),
         h76(key1, "2 L785 8o% s9Sy9@V. 4<1P5"),
@@ -169,6 +182,12 @@ async fn bad_keys() {
         rfc("not base64 at all!!!!!!!"),
         (with(Kind::Rfc6455, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""), 400),
     ];
+    for kind in [Kind::Hybi01, Kind::Hybi02, Kind::Hybi03] {
+        cases.push((with(kind, key1, "no digits"), 400));
+    }
+    for kind in [Kind::Hybi04, Kind::Hybi05, Kind::Hybi06] {
+        cases.push((with(kind, hybi::KEY, "not base64 at all!!!!!!!"), 400));
+    }
     within("bad keys", refused(cases)).await;
 }
 

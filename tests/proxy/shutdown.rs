@@ -6,17 +6,15 @@ use crate::peers::hybi::frame;
 use crate::peers::{Kind, Peer, Said};
 use std::num::NonZeroUsize;
 
-const ALL: [Kind; 5] = [Kind::Hixie75, Kind::Hixie76, Kind::Hybi07, Kind::Hybi08, Kind::Rfc6455];
-
 #[tokio::test]
 async fn every_session_is_closed_in_its_own_dialect() {
     within("farewells", async {
-        for backend in ALL {
+        for backend in Kind::ALL {
             let stage =
                 Stage::with(backend, |settings| settings.workers = NonZeroUsize::new(2).unwrap())
                     .await;
             let mut sessions = Vec::new();
-            for client in ALL {
+            for client in Kind::ALL {
                 let (at_client, at_backend) = stage.session(client).await;
                 sessions.push((client, at_client, at_backend));
             }
@@ -138,7 +136,7 @@ async fn peers_that_do_nothing_do_not_hold_it_up() {
             })
             .await;
             let mut sessions = Vec::new();
-            for client in ALL {
+            for client in Kind::ALL {
                 sessions.push(stage.session(client).await);
             }
             stage.stop().await;

@@ -23,26 +23,14 @@ impl Hixie {
         Self { wire, kind }
     }
 
-    /// The handshake of a client, checked as strictly as the strictest clients of the time did.
     pub(crate) async fn connect(kind: Kind, mut wire: Wire, offer: &Offer) -> (Self, Head) {
-        wire.write(request(kind, offer)).await;
-        let head = Head::read(&mut wire).await;
-        check_answer(kind, offer, &head);
-        if kind == Kind::Hixie76 {
-            assert_eq!(wire.take(16).await.unwrap(), ANSWER, "the proof of the draft");
-        }
+        let head = ask(kind, &mut wire, offer).await;
         (Self::over(wire, kind), head)
     }
 
     /// The handshake of a server, answered in one write with what it pushes.
     pub(crate) async fn accept(kind: Kind, mut wire: Wire, reply: &Reply) -> (Self, Head) {
-        let head = Head::read(&mut wire).await;
-        check_request(kind, &head);
-        let mut answer = answer_head(kind, &head, reply);
-        if kind == Kind::Hixie76 {
-            let key3 = wire.take(8).await.unwrap();
-            answer.extend(proof(&head, &key3));
-        }
+        let (head, mut answer) = answer(kind, &mut wire, reply).await;
         assert!(wire.buffer.is_empty(), "bytes behind the handshake: {:?}", wire.buffer);
         answer.extend(encode(&reply.push));
         wire.write(&answer).await;
@@ -87,6 +75,30 @@ impl Hixie {
     }
 }
 
+/// The handshake of a client, checked as strictly as the strictest clients of the time did. That of 76
+/// is also that of draft-ietf-hybi-01 to 03, with a mark.
+pub(crate) async fn ask(kind: Kind, wire: &mut Wire, offer: &Offer) -> Head {
+    wire.write(request(kind, offer)).await;
+    let head = Head::read(wire).await;
+    check_answer(kind, offer, &head);
+    if kind != Kind::Hixie75 {
+        assert_eq!(wire.take(16).await.unwrap(), ANSWER, "the proof of the draft");
+    }
+    head
+}
+
+/// The handshake of a server: what it was asked, and its answer, which is still to be written.
+pub(crate) async fn answer(kind: Kind, wire: &mut Wire, reply: &Reply) -> (Head, Vec<u8>) {
+    let head = Head::read(wire).await;
+    check_request(kind, &head);
+    let mut answer = answer_head(kind, &head, reply);
+    if kind != Kind::Hixie75 {
+        let key3 = wire.take(8).await.unwrap();
+        answer.extend(proof(&head, &key3));
+    }
+    (head, answer)
+}
+
 /// A client's request, key3 included, in the order that draft 75 demands and WebKit sent.
 pub(crate) fn request(kind: Kind, offer: &Offer) -> Vec<u8> {
     let mut request = format!(
@@ -101,12 +113,13 @@ pub(crate) fn request(kind: Kind, offer: &Offer) -> Vec<u8> {
     field("Origin", offer.origin.as_deref());
     field(kind.subprotocol_field(), offer.subprotocol.as_deref());
     field("Cookie", offer.cookie.as_deref());
-    if kind == Kind::Hixie76 {
+    field("Sec-WebSocket-Draft", kind.mark());
+    if kind != Kind::Hixie75 {
         field("Sec-WebSocket-Key1", Some(KEY1));
         field("Sec-WebSocket-Key2", Some(KEY2));
     }
     let mut request = [request.as_bytes(), b"\r\n"].concat();
-    if kind == Kind::Hixie76 {
+    if kind != Kind::Hixie75 {
         request.extend(KEY3);
     }
     request
@@ -137,6 +150,7 @@ fn check_request(kind: Kind, head: &Head) {
     assert_eq!(head.exact("Connection"), "Upgrade");
     let foreign = ["Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Origin"];
     assert!(foreign.iter().all(|name| head.get(name).is_none()), "fields of hybi: {head:?}");
+    assert_eq!(head.get("Sec-WebSocket-Draft"), kind.mark(), "{head:?}");
     if kind == Kind::Hixie75 {
         let order: Vec<_> = head.fields.iter().take(4).map(|(name, _)| name.as_str()).collect();
         assert_eq!(order, ["Upgrade", "Connection", "Host", "Origin"]);

@@ -1,8 +1,10 @@
-//! The versions 7, 8 and 13, both roles, written from the drafts and RFC 6455.
+//! draft-ietf-hybi-01 to RFC 6455, both roles, written from the drafts.
 
+pub(crate) use super::framing::frame;
+use super::framing::{CloseBody, Framing, Opcode, connection_key};
 use super::head::Head;
 use super::wire::{Ended, Wire};
-use super::{Kind, Offer, Reply, Said};
+use super::{Kind, Offer, Reply, Said, hixie};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use sha1::{Digest, Sha1};
 
@@ -10,39 +12,79 @@ use sha1::{Digest, Sha1};
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+/// The nonce of draft-ietf-hybi-04 section 1.3.
+const NONCE: &str = "H+cNj5elaybfGIQv1esl2w==";
 
 #[derive(Debug)]
 pub(crate) struct Hybi {
     pub(crate) wire: Wire,
+    framing: &'static Framing,
     /// Whether this is a client, whose frames are masked.
     client: bool,
+    /// What masks frames beside their own four bytes, in 04.
+    connection: Option<Vec<u8>>,
     /// The message in fragments that is on its way.
-    partial: Option<(u8, Vec<u8>)>,
+    partial: Option<(Opcode, Vec<u8>)>,
+    /// What its close holds where that can be anything (draft-ietf-hybi-01 to 04 section 4.5.1).
+    pub(crate) closing: Vec<u8>,
+    /// Whether this side has said its close.
+    closed: bool,
 }
 
 impl Hybi {
-    /// A peer behind its handshake.
-    pub(crate) fn over(wire: Wire, client: bool) -> Self {
-        Self { wire, client, partial: None }
+    /// A peer behind its handshake; one of 04 has agreed on a key with the other side.
+    pub(crate) fn over(kind: Kind, wire: Wire, client: bool, connection: Option<Vec<u8>>) -> Self {
+        Self {
+            wire,
+            framing: Framing::of(kind),
+            client,
+            connection,
+            partial: None,
+            closing: b"\xff\x00 any \x01".to_vec(),
+            closed: false,
+        }
     }
 
     pub(crate) async fn connect(kind: Kind, mut wire: Wire, offer: &Offer) -> (Self, Head) {
+        if kind.opens_as_hixie() {
+            let head = hixie::ask(kind, &mut wire, offer).await;
+            return (Self::over(kind, wire, true, None), head);
+        }
         wire.write(request(kind, offer)).await;
         let head = Head::read(&mut wire).await;
         assert_eq!(head.status(), 101, "{head:?}");
         head.assert_tidy();
         assert!(head.exact("Upgrade").eq_ignore_ascii_case("websocket"));
         assert_eq!(head.exact("Sec-WebSocket-Accept"), ACCEPT);
-        (Self::over(wire, true), head)
+        let connection = if kind == Kind::Hybi04 {
+            let nonce = head.exact("Sec-WebSocket-Nonce");
+            assert_eq!(BASE64_STANDARD.decode(nonce).unwrap().len(), 16);
+            Some(connection_key(KEY, nonce))
+        } else {
+            assert_eq!(head.get("Sec-WebSocket-Nonce"), None, "{head:?}");
+            None
+        };
+        (Self::over(kind, wire, true, connection), head)
     }
 
     pub(crate) async fn accept(kind: Kind, mut wire: Wire, reply: &Reply) -> (Self, Head) {
-        let head = Head::read(&mut wire).await;
-        check_request(kind, &head);
+        let (head, mut answer, connection) = if kind.opens_as_hixie() {
+            let (head, answer) = hixie::answer(kind, &mut wire, reply).await;
+            (head, answer, None)
+        } else {
+            let head = Head::read(&mut wire).await;
+            check_request(kind, &head);
+            let mut answer = answer_head(&head, reply);
+            let mut connection = None;
+            if kind == Kind::Hybi04 {
+                let end = answer.len() - 2;
+                answer.splice(end..end, format!("Sec-WebSocket-Nonce: {NONCE}\r\n").into_bytes());
+                connection = Some(connection_key(head.exact("Sec-WebSocket-Key"), NONCE));
+            }
+            (head, answer, connection)
+        };
         assert!(wire.buffer.is_empty(), "bytes behind the handshake: {:?}", wire.buffer);
-        let mut peer = Self::over(wire, false);
-        let mut answer = answer_head(&head, reply);
+        let mut peer = Self::over(kind, wire, false, connection);
         answer.extend(peer.encode(&reply.push));
         peer.wire.write(&answer).await;
         (peer, head)
@@ -50,23 +92,47 @@ impl Hybi {
 
     pub(crate) async fn say(&mut self, all: &[Said]) {
         let bytes = self.encode(all);
+        self.closed |= all.iter().any(|said| matches!(said, Said::Close(_)));
         self.wire.write(bytes).await;
     }
 
     pub(crate) fn encode(&self, all: &[Said]) -> Vec<u8> {
-        let frame = |opcode: u8, payload: &[u8]| frame(0x80 | opcode, payload, self.client);
+        let frame = |opcode, payload: &[u8]| {
+            self.framing.write(opcode, payload, self.client, self.connection.as_deref())
+        };
         let each = all.iter().map(|said| match said {
-            Said::Text(text) => frame(1, text.as_bytes()),
-            Said::Binary(data) => frame(2, data),
-            Said::Close(None) => frame(8, b""),
-            Said::Close(Some((code, text))) => {
-                frame(8, &[&code.to_be_bytes(), text.as_bytes()].concat())
-            }
-            Said::Ping(data) => frame(9, data),
-            Said::Pong(data) => frame(10, data),
+            Said::Text(text) => frame(Opcode::Text, text.as_bytes()),
+            Said::Binary(data) => frame(Opcode::Binary, data),
+            Said::Close(why) => frame(Opcode::Close, &self.close_body(why.as_ref())),
+            Said::Ping(data) => frame(Opcode::Ping, data),
+            Said::Pong(data) => frame(Opcode::Pong, data),
             Said::Fin | Said::Lost => panic!("not a frame"),
         });
         each.collect::<Vec<_>>().concat()
+    }
+
+    fn close_body(&self, why: Option<&(u16, String)>) -> Vec<u8> {
+        match (self.framing.close, why) {
+            (CloseBody::Echoed, None) => self.closing.clone(),
+            (CloseBody::Letter, None) => letter(self.client).to_vec(),
+            (CloseBody::Code, None) => Vec::new(),
+            (CloseBody::Code, Some((code, text))) => {
+                [&code.to_be_bytes(), text.as_bytes()].concat()
+            }
+            (_, Some(why)) => panic!("{why:?} cannot be said"),
+        }
+    }
+
+    /// Says a close again, byte for byte where the draft wants it.
+    pub(crate) async fn answer_close(&mut self, heard: &Said) {
+        if self.framing.close != CloseBody::Echoed {
+            return self.say(std::slice::from_ref(heard)).await;
+        }
+        // It is checked where it is heard that the proxy began with an empty one.
+        let connection = self.connection.as_deref();
+        let bytes = self.framing.write(Opcode::Close, b"", self.client, connection);
+        self.closed = true;
+        self.wire.write(bytes).await;
     }
 
     pub(crate) async fn hear(&mut self) -> Said {
@@ -81,82 +147,63 @@ impl Hybi {
 
     /// One frame; `None` for a fragment that ends nothing.
     async fn frame(&mut self) -> Result<Option<Said>, Ended> {
-        let start = self.wire.byte().await?;
-        assert_eq!(start & 0x70, 0, "reserved bits");
-        let (fin, opcode) = (start & 0x80 != 0, start & 0x0f);
-        let second = self.wire.byte().await?;
-        assert_eq!(second & 0x80 != 0, !self.client, "only clients mask");
-        let length = match second & 0x7f {
-            126 => {
-                let bytes = self.wire.take(2).await?;
-                usize::from(u16::from_be_bytes(bytes.try_into().unwrap()))
-            }
-            127 => {
-                let bytes = self.wire.take(8).await?;
-                u64::from_be_bytes(bytes.try_into().unwrap()) as usize
-            }
-            short => usize::from(short),
-        };
-        let mask = if self.client { vec![0; 4] } else { self.wire.take(4).await? };
-        let mut payload = self.wire.take(length).await?;
-        payload.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
-        if opcode >= 8 {
-            assert!(fin && length < 126, "a control frame");
-            return Ok(Some(match opcode {
-                8 if payload.is_empty() => Said::Close(None),
-                8 => Said::Close(Some((
-                    u16::from_be_bytes([payload[0], payload[1]]),
-                    String::from_utf8(payload.split_off(2)).unwrap(),
-                ))),
-                9 => Said::Ping(payload),
-                10 => Said::Pong(payload),
-                other => panic!("opcode {other}"),
-            }));
-        }
+        let connection = self.connection.as_deref();
+        let frame = self.framing.read(&mut self.wire, !self.client, connection).await?;
+        let (last, opcode, payload) = frame;
         let (opcode, mut whole) = match (opcode, self.partial.take()) {
-            (0, Some(partial)) => partial,
-            (1 | 2, None) => (opcode, Vec::new()),
-            (opcode, partial) => panic!("opcode {opcode} inside {partial:?}"),
+            (Opcode::Close, _) => return Ok(Some(Said::Close(self.read_close(payload)))),
+            (Opcode::Ping, partial) => {
+                self.partial = partial;
+                return Ok(Some(Said::Ping(payload)));
+            }
+            (Opcode::Pong, partial) => {
+                self.partial = partial;
+                return Ok(Some(Said::Pong(payload)));
+            }
+            (Opcode::Continuation, Some(partial)) => partial,
+            (Opcode::Text | Opcode::Binary, None) => (opcode, Vec::new()),
+            (opcode, partial) => panic!("{opcode:?} inside {partial:?}"),
         };
         whole.extend(payload);
-        if !fin {
+        if !last {
             self.partial = Some((opcode, whole));
             return Ok(None);
         }
         Ok(Some(match opcode {
-            1 => Said::Text(String::from_utf8(whole).expect("text in UTF-8")),
+            Opcode::Text => Said::Text(String::from_utf8(whole).expect("text in UTF-8")),
             _ => Said::Binary(whole),
         }))
     }
+
+    fn read_close(&self, mut body: Vec<u8>) -> Option<(u16, String)> {
+        match self.framing.close {
+            CloseBody::Echoed => {
+                let due = if self.closed { &self.closing[..] } else { b"" };
+                assert_eq!(body, due, "the body of a close, closed: {}", self.closed);
+                None
+            }
+            CloseBody::Letter => {
+                assert_eq!(body, letter(!self.client));
+                None
+            }
+            CloseBody::Code if body.is_empty() => None,
+            CloseBody::Code => {
+                let text = String::from_utf8(body.split_off(2)).unwrap();
+                Some((u16::from_be_bytes([body[0], body[1]]), text))
+            }
+        }
+    }
 }
 
-/// One frame; `start` is its first byte.
-pub(crate) fn frame(start: u8, payload: &[u8], masked: bool) -> Vec<u8> {
-    let bit = if masked { 0x80 } else { 0 };
-    let mut bytes = match payload.len() {
-        short @ 0..=125 => vec![start, bit | short as u8],
-        medium @ 126..=0xffff => {
-            let length = (medium as u16).to_be_bytes();
-            vec![start, bit | 126, length[0], length[1]]
-        }
-        long => [&[start, bit | 127], &(long as u64).to_be_bytes()[..]].concat(),
-    };
-    if masked {
-        bytes.extend(MASK);
-        bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, key)| byte ^ key));
-    } else {
-        bytes.extend(payload);
-    }
-    bytes
+/// What a side says in its close (draft-ietf-hybi-05 section 4.5.1).
+fn letter(client: bool) -> &'static [u8] {
+    if client { b"C" } else { b"S" }
 }
 
 /// A client's request.
 pub(crate) fn request(kind: Kind, offer: &Offer) -> Vec<u8> {
-    let (version, origin) = match kind {
-        Kind::Hybi07 => ("7", "Sec-WebSocket-Origin"),
-        Kind::Hybi08 => ("8", "Sec-WebSocket-Origin"),
-        _ => ("13", "Origin"),
-    };
+    let version = kind.version().unwrap();
+    let origin = if kind == Kind::Rfc6455 { "Origin" } else { "Sec-WebSocket-Origin" };
     let mut request = format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
          Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: {version}\r\n",
@@ -176,12 +223,7 @@ pub(crate) fn request(kind: Kind, offer: &Offer) -> Vec<u8> {
 
 fn check_request(kind: Kind, head: &Head) {
     head.assert_tidy();
-    let version = match kind {
-        Kind::Hybi07 => "7",
-        Kind::Hybi08 => "8",
-        _ => "13",
-    };
-    assert_eq!(head.exact("Sec-WebSocket-Version"), version);
+    assert_eq!(Some(head.exact("Sec-WebSocket-Version")), kind.version());
     assert!(head.exact("Upgrade").eq_ignore_ascii_case("websocket"));
     let nonce = BASE64_STANDARD.decode(head.exact("Sec-WebSocket-Key")).unwrap();
     assert_eq!(nonce.len(), 16);
@@ -190,6 +232,7 @@ fn check_request(kind: Kind, head: &Head) {
     for hixie in ["Sec-WebSocket-Key1", "Sec-WebSocket-Key2", "WebSocket-Protocol"] {
         assert_eq!(head.get(hixie), None, "{head:?}");
     }
+    assert_eq!(head.get("Sec-WebSocket-Draft"), None, "{head:?}");
 }
 
 /// The head of a server's answer.

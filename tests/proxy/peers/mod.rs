@@ -1,9 +1,11 @@
 //! Foreign peers of every dialect, behind one vocabulary.
 
 pub(crate) mod foreign;
+mod framing;
 pub(crate) mod head;
 pub(crate) mod hixie;
 pub(crate) mod hybi;
+mod kind;
 pub(crate) mod pattern;
 pub(crate) mod wire;
 
@@ -11,43 +13,10 @@ use foreign::Foreign;
 use head::Head;
 use hixie::Hixie;
 use hybi::Hybi;
-use hybridge::dialect::Dialect;
+pub(crate) use kind::Kind;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use wire::{Ended, Wire};
-
-/// A dialect, as the tests name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Hixie75,
-    Hixie76,
-    Hybi07,
-    Hybi08,
-    Rfc6455,
-}
-
-impl Kind {
-    /// What the settings of the proxy call it.
-    pub(crate) fn dialect(self) -> Dialect {
-        let name = match self {
-            Self::Hixie75 => "hixie-75",
-            Self::Hixie76 => "hixie-76",
-            Self::Hybi07 => "hybi-07",
-            Self::Hybi08 => "hybi-08",
-            Self::Rfc6455 => "rfc6455",
-        };
-        name.parse().unwrap()
-    }
-
-    pub(crate) fn is_hixie(self) -> bool {
-        matches!(self, Self::Hixie75 | Self::Hixie76)
-    }
-
-    /// The name of the field that carries the subprotocol.
-    pub(crate) fn subprotocol_field(self) -> &'static str {
-        if self == Self::Hixie75 { "WebSocket-Protocol" } else { "Sec-WebSocket-Protocol" }
-    }
-}
 
 /// What a peer says or hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,13 +99,13 @@ impl Peer {
                 let (peer, head) = Hixie::connect(kind, Wire::connect(proxy).await, offer).await;
                 (Self::Hixie(peer), head)
             }
-            Kind::Hybi07 | Kind::Hybi08 => {
-                let (peer, head) = Hybi::connect(kind, Wire::connect(proxy).await, offer).await;
-                (Self::Hybi(peer), head)
-            }
             Kind::Rfc6455 => {
                 let (peer, head) = Foreign::connect(proxy, offer).await;
                 (Self::Foreign(Box::new(peer)), head)
+            }
+            _ => {
+                let (peer, head) = Hybi::connect(kind, Wire::connect(proxy).await, offer).await;
+                (Self::Hybi(peer), head)
             }
         }
     }
@@ -148,13 +117,13 @@ impl Peer {
                 let (peer, head) = Hixie::accept(kind, Wire::accept(listener).await, reply).await;
                 (Self::Hixie(peer), head)
             }
-            Kind::Hybi07 | Kind::Hybi08 => {
-                let (peer, head) = Hybi::accept(kind, Wire::accept(listener).await, reply).await;
-                (Self::Hybi(peer), head)
-            }
             Kind::Rfc6455 => {
                 let (peer, head) = Foreign::accept(listener, reply).await;
                 (Self::Foreign(Box::new(peer)), head)
+            }
+            _ => {
+                let (peer, head) = Hybi::accept(kind, Wire::accept(listener).await, reply).await;
+                (Self::Hybi(peer), head)
             }
         }
     }
@@ -200,7 +169,7 @@ impl Peer {
         match self {
             Self::Hixie(_) if *heard == Said::Fin => self.finish().await,
             Self::Hixie(peer) => peer.say(&[Said::Close(None)]).await,
-            Self::Hybi(peer) => peer.say(std::slice::from_ref(heard)).await,
+            Self::Hybi(peer) => peer.answer_close(heard).await,
             Self::Foreign(peer) => peer.answer().await,
         }
     }
