@@ -141,7 +141,14 @@ impl<E: Entropy> Codec<E> {
             }
         };
         let total = Some(data.len() as u64);
-        let piece = Piece { kind, first: true, last: true, total, data: Data::Copied(data) };
+        let piece = Piece {
+            kind,
+            first: true,
+            last: true,
+            total,
+            compressed: false,
+            data: Data::Copied(data),
+        };
         self.writer.piece(piece, &mut self.entropy, out);
     }
 }
@@ -206,7 +213,7 @@ mod tests {
 
     fn codec(dialect: &str) -> Codec<impl Entropy> {
         Codec::new(dialect.parse::<Dialect>().unwrap(), Side::Backend, 100, |bytes: &mut [u8]| {
-            bytes.fill(1)
+            bytes.fill(1);
         })
     }
 

@@ -43,6 +43,10 @@ pub enum Fault {
     /// A message beyond the limit.
     #[error("message too big")]
     TooBig,
+    /// A compressed message that cannot be inflated (RFC 7692 section 7.2.2). No document says a code for
+    /// it: the message is not what it says it is, as text that is not UTF-8.
+    #[error("malformed compressed message")]
+    Compression,
     /// A binary message where the policy refuses them.
     #[error("binary message refused")]
     BinaryRefused,
@@ -52,7 +56,7 @@ impl Fault {
     /// The close code that tells the peer (RFC 6455 section 7.4.1).
     pub const fn close_code(self) -> u16 {
         match self {
-            Self::Utf8 => close_code::INVALID_DATA,
+            Self::Utf8 | Self::Compression => close_code::INVALID_DATA,
             Self::TooBig | Self::LengthOverflow => close_code::TOO_BIG,
             Self::BinaryRefused => close_code::UNSUPPORTED_DATA,
             Self::Masking

@@ -20,6 +20,9 @@ pub struct Offer {
     pub origin: Option<Vec<u8>>,
     /// The subprotocols the client can speak.
     pub subprotocols: Subprotocols,
+    /// The extensions that a client offers, as they came; those of its own connection are not for the
+    /// other side.
+    pub extensions: Vec<Vec<u8>>,
     /// The end-to-end fields beside these, such as cookies, in order.
     pub fields: Vec<Field>,
     /// What the answer has to prove.
@@ -197,7 +200,7 @@ pub enum Failure {
     /// A subprotocol that was not offered.
     #[error("backend: chose a subprotocol that was not offered")]
     Subprotocol,
-    /// An extension, though none was offered.
+    /// An extension that was not offered, or with parameters that cannot be.
     #[error("backend: chose an extension that was not offered")]
     Extension,
     /// The connection ended before a whole answer.

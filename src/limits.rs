@@ -34,6 +34,9 @@ pub struct Limits {
     /// A message that has to be collected before it can leave (binary in fragments towards Hixie, any
     /// towards a backend that is to get no fragments), in bytes of memory.
     pub collected: usize,
+    /// A message that came compressed, in bytes once it is inflated. It passes in pieces like any other,
+    /// but its sender had to say a thousandth of it.
+    pub inflated: u64,
     /// From the connection attempt to the backend's answer.
     pub backend_handshake: Millis,
     /// Without anything said by either side; an answer to a ping of the proxy is nothing. Old clients
@@ -57,6 +60,7 @@ impl Default for Limits {
         Self {
             streamed: 4 << 30,
             collected: 1 << 20,
+            inflated: 64 << 20,
             backend_handshake: 10 * SECOND,
             idle: 3600 * SECOND,
             close: 2 * SECOND,

@@ -2,6 +2,8 @@
 
 use super::values::{HostPattern, HostPolicy, Network, PathPattern, Period, Size};
 use crate::dialect::Dialect;
+use crate::dialect::hybi::deflate::Compression;
+use crate::event::Side;
 use crate::limits::Limits;
 use crate::quirk::Quirk;
 use crate::session::policy::{Fragments, Keepalive, Policy};
@@ -104,6 +106,10 @@ pub struct Route {
     pub limits: Bounds,
     /// How peers are found that are gone.
     pub keepalive: KeepaliveTable,
+    /// Whether messages of and to clients are compressed, where a client can do so.
+    pub client_compression: Compression,
+    /// Whether messages of and to the backend are compressed, where it can do so.
+    pub backend_compression: Compression,
     /// How fast one client may talk.
     pub client_rate: Rate,
     /// How fast a backend may talk to one client.
@@ -143,6 +149,8 @@ impl Default for Route {
             quirks: Vec::new(),
             limits: Bounds::default(),
             keepalive: KeepaliveTable::default(),
+            client_compression: Compression::Off,
+            backend_compression: Compression::Off,
             client_rate: Rate::default(),
             backend_rate: Rate::default(),
         }
@@ -150,14 +158,25 @@ impl Default for Route {
 }
 
 impl Route {
+    /// Whether messages are compressed on the connections of a side. In a tunnel they pass as they come,
+    /// so that nothing may be agreed on.
+    pub fn compression(&self, side: Side) -> Compression {
+        match side {
+            _ if self.mode == Mode::Tunnel => Compression::Off,
+            Side::Client => self.client_compression,
+            Side::Backend => self.backend_compression,
+        }
+    }
+
     /// What a session on this route is bound to.
     pub fn policy(&self, shutdown: Period) -> Policy {
-        let Bounds { streamed, collected, backend_handshake, .. } = self.limits;
+        let Bounds { streamed, collected, inflated, backend_handshake, .. } = self.limits;
         let Bounds { idle, close, drain, linger, .. } = self.limits;
         Policy {
             limits: Limits {
                 streamed: streamed.0,
                 collected: collected.bytes(),
+                inflated: inflated.0,
                 backend_handshake: backend_handshake.millis(),
                 idle: idle.millis(),
                 close: close.millis(),
@@ -317,6 +336,8 @@ pub struct Bounds {
     pub streamed: Size,
     /// A message that has to be collected before it can leave.
     pub collected: Size,
+    /// A message that came compressed, once it is inflated.
+    pub inflated: Size,
     /// The body of a plain request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Size>,
@@ -344,6 +365,7 @@ impl Default for Bounds {
         Self {
             streamed: Size(limits.streamed),
             collected: Size(limits.collected as u64),
+            inflated: Size(limits.inflated),
             body: None,
             backend_handshake: period(limits.backend_handshake),
             response: Period::seconds(300),

@@ -3,6 +3,7 @@
 
 use crate::codec::{Codec, Message};
 use crate::dialect::hixie::keys;
+use crate::dialect::hybi::deflate::Compression;
 use crate::dialect::opening::{ClientOpening, read_offer, write_answer};
 use crate::dialect::{Agreement, Dialect};
 use crate::event::Side;
@@ -31,11 +32,14 @@ pub(super) async fn connect(address: SocketAddr, dialect: Dialect) -> anyhow::Re
         host: address.to_string().into_bytes(),
         origin: Some(b"http://example.com".to_vec()),
         subprotocols: Subprotocols::None,
+        extensions: Vec::new(),
         fields: Vec::new(),
         proof: Proof::None,
     };
     let mut request = Vec::new();
-    let mut opening = ClientOpening::start(dialect, &offer, &mut Random::new()?, &mut request)?;
+    let mut keys = Random::new()?;
+    let mut opening =
+        ClientOpening::start(dialect, &offer, Compression::Off, &mut keys, &mut request)?;
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     stream.write_all(&request).await?;
@@ -70,7 +74,8 @@ pub(super) async fn accept(mut stream: TcpStream, dialect: Dialect) -> anyhow::R
     };
     let mut answer = Vec::new();
     let mut random = Random::new()?;
-    let agreed = write_answer(theirs, &offer, &Answer::default(), false, &mut random, &mut answer);
+    let (given, off) = (Answer::default(), Compression::Off);
+    let agreed = write_answer(theirs, &offer, &given, false, off, &mut random, &mut answer);
     if let Proof::Keys(numbers) = offer.proof {
         while behind.len() < keys::KEY3_LEN {
             read_more(&mut stream, &mut behind).await?;

@@ -13,7 +13,7 @@ pub mod writer;
 use crate::event::{Able, FinMeans};
 use hixie::Draft;
 use hybi::frame_mask::ConnectionKey;
-use hybi::{CloseBody, Version};
+use hybi::{CloseBody, Version, deflate};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use std::fmt;
 use std::str::FromStr;
@@ -59,11 +59,13 @@ pub struct Agreement {
     pub dialect: Dialect,
     /// With what the client masks, in draft-ietf-hybi-04.
     pub connection_key: Option<ConnectionKey>,
+    /// How each side compresses its messages, where that was negotiated.
+    pub deflate: Option<deflate::Agreed>,
 }
 
 impl From<Dialect> for Agreement {
     fn from(dialect: Dialect) -> Self {
-        Self { dialect, connection_key: None }
+        Self { dialect, connection_key: None, deflate: None }
     }
 }
 

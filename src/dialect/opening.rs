@@ -2,6 +2,7 @@
 
 use super::detect::{detect, detect_without_connection};
 use super::hixie::{self, Draft, keys};
+use super::hybi::deflate::Compression;
 use super::hybi::{self, Version};
 use super::{Agreement, Dialect};
 use crate::handshake::{Answer, Failure, Offer, Refusal, Subprotocols, end_to_end, is_host};
@@ -85,29 +86,34 @@ fn read_absolute(target: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 /// Writes the 101 towards a client; where key3 follows its head, the 16 bytes of [`keys::answer`]
-/// come behind it. `secure`: whether the client connected by TLS.
+/// come behind it. `secure`: whether the client connected by TLS; `compression`: what of its offers to
+/// compress is accepted, where its dialect has any.
 pub fn write_answer(
     dialect: Dialect,
     offer: &Offer,
     answer: &Answer,
     secure: bool,
+    compression: Compression,
     entropy: &mut dyn Entropy,
     out: &mut Vec<u8>,
 ) -> Agreement {
-    let connection_key = match way(dialect) {
+    match way(dialect) {
         Way::Hixie { draft, .. } => {
             hixie::opening::write_answer(draft, offer, answer, secure, out);
-            None
+            dialect.into()
         }
-        Way::Hybi(version) => hybi::opening::write_answer(version, offer, answer, entropy, out),
-    };
-    Agreement { dialect, connection_key }
+        Way::Hybi(version) => {
+            hybi::opening::write_answer(version, offer, answer, compression, entropy, out)
+        }
+    }
 }
 
 /// The handshake with a backend, from our request to its answer.
 #[derive(Debug)]
 pub struct ClientOpening {
     agreement: Agreement,
+    /// What was offered.
+    compression: Compression,
     due: Due,
     /// What the server may choose as subprotocol.
     offered: Vec<String>,
@@ -135,6 +141,7 @@ impl ClientOpening {
     pub fn start(
         dialect: Dialect,
         offer: &Offer,
+        compression: Compression,
         entropy: &mut dyn Entropy,
         out: &mut Vec<u8>,
     ) -> Result<Self, Refusal> {
@@ -170,10 +177,10 @@ impl ClientOpening {
                     .map_or(Due::Nothing, Due::Md5)
             }
             Way::Hybi(version) => {
-                Due::Accept(hybi::opening::write_offer(version, offer, entropy, out))
+                Due::Accept(hybi::opening::write_offer(version, offer, compression, entropy, out))
             }
         };
-        Ok(Self { agreement: dialect.into(), due, offered, interim: 0, searched: 0 })
+        Ok(Self { agreement: dialect.into(), compression, due, offered, interim: 0, searched: 0 })
     }
 
     /// Reads the answer from all that came so far; `None` when it goes on. With the answer comes
@@ -231,9 +238,14 @@ impl ClientOpening {
                 hixie::opening::read_answer(draft, &self.offered, response)?
             }
             (Way::Hybi(version), Due::Accept(key)) => {
-                let (answer, connection_key) =
-                    hybi::opening::read_answer(version, key, &self.offered, response)?;
-                self.agreement.connection_key = connection_key;
+                let (answer, agreement) = hybi::opening::read_answer(
+                    version,
+                    key,
+                    &self.offered,
+                    self.compression,
+                    response,
+                )?;
+                self.agreement = agreement;
                 answer
             }
             (Way::Hybi(_), _) => return Err(Failure::Proof),

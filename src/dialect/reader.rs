@@ -24,14 +24,18 @@ pub enum Reader {
 impl Reader {
     /// A reader for what `speaker` sends behind its part of the opening handshake.
     pub fn new(agreement: impl Into<Agreement>, speaker: Side) -> Self {
-        let Agreement { dialect, connection_key } = agreement.into();
+        let Agreement { dialect, connection_key, deflate } = agreement.into();
         match dialect {
             Dialect::Hixie(draft) => Self::Hixie(hixie::frames::Reader::new(draft == Draft::H76)),
             Dialect::Hybi(version) => match (version.masking(), speaker) {
                 (Masking::Frames { .. }, Side::Client) => {
                     Self::HybiMasked(Box::new(MaskedReader::new(version, connection_key)))
                 }
-                _ => Self::Hybi(hybi::frames::Reader::new(version, speaker)),
+                _ => {
+                    let mut reader = hybi::frames::Reader::new(version, speaker);
+                    reader.allow_compression(deflate.is_some());
+                    Self::Hybi(reader)
+                }
             },
         }
     }

@@ -5,7 +5,7 @@ use super::hybi::frame_mask::{ConnectionKey, FrameMask};
 use super::hybi::frames::{self, DataFrame};
 use super::hybi::{CloseBody, Masking, Opcode, Version};
 use super::{Agreement, Dialect};
-use crate::event::{Control, Kind, Reason, Side};
+use crate::event::{Chunk, Control, Kind, Reason, Side};
 use crate::wire::entropy::Entropy;
 use crate::wire::mask::{Mask, Masks};
 use crate::wire::outbox::Outbox;
@@ -33,8 +33,16 @@ pub struct Piece<'a, 's> {
     pub last: bool,
     /// The length of the whole message; a binary message towards a Hixie peer must have it.
     pub total: Option<u64>,
+    /// Whether the message is compressed, which only a peer may be sent that has agreed to it.
+    pub compressed: bool,
     /// The bytes.
     pub data: Data<'a, 's>,
+}
+
+impl<'a> From<Chunk<'a>> for Piece<'a, '_> {
+    fn from(Chunk { kind, first, last, total, data }: Chunk<'a>) -> Self {
+        Self { kind, first, last, total, compressed: false, data: Data::InPlace(data) }
+    }
 }
 
 /// Where the bytes of a piece are.
@@ -58,7 +66,7 @@ pub enum Farewell {
 impl Writer {
     /// A writer of what is sent to `to` behind the opening handshake.
     pub fn new(agreement: impl Into<Agreement>, to: Side) -> Self {
-        let Agreement { dialect, connection_key } = agreement.into();
+        let Agreement { dialect, connection_key, .. } = agreement.into();
         Self {
             dialect,
             to,
@@ -111,8 +119,8 @@ impl Writer {
         entropy: &mut dyn Entropy,
         out: &mut Outbox<'a>,
     ) {
-        let Piece { kind, first, last, data, .. } = piece;
-        let frame = DataFrame { kind, first, last, len: data.len() };
+        let Piece { kind, first, last, compressed, data, .. } = piece;
+        let frame = DataFrame { kind, first, last, compressed, len: data.len() };
         match self.masking(version) {
             Masking::Frames { .. } => {
                 let mask = self.masked(entropy, out.scratch(), |out| {
@@ -227,7 +235,7 @@ impl Writer {
 }
 
 fn write_hixie<'a>(piece: Piece<'a, '_>, out: &mut Outbox<'a>) {
-    let Piece { kind, first, last, total, data } = piece;
+    let Piece { kind, first, last, total, data, .. } = piece;
     match kind {
         Kind::Text if first => hixie::frames::begin_text(out.scratch()),
         Kind::Binary if first => {

@@ -229,6 +229,7 @@ impl Client {
             host: &route.settings.host_header,
             head: listener.max_head.bytes(),
             limit: route.settings.limits.backend_handshake,
+            compression: route.settings.compression(Side::Backend),
             watched,
         };
         let mut backend = tokio::select! {
@@ -245,8 +246,17 @@ impl Client {
         }
         let mut answer = Vec::with_capacity(512);
         let mut keys = |bytes: &mut [u8]| rand::rng().fill_bytes(bytes);
+        let compression = route.settings.compression(Side::Client);
         let (secure, given) = (seen.secure, &backend.answer);
-        let agreed = opening::write_answer(dialect, &asked, given, secure, &mut keys, &mut answer);
+        let agreed = opening::write_answer(
+            dialect,
+            &asked,
+            given,
+            secure,
+            compression,
+            &mut keys,
+            &mut answer,
+        );
         within(listener.handshake_timeout, self.answer(answer, &asked.proof)).await??;
         Ok(Next::Session(Session { agreed, route, backend, used }))
     }

@@ -47,7 +47,7 @@ pub(crate) struct Relay {
 }
 
 // An idle connection costs this and a few words beside it.
-const _: () = assert!(size_of::<Relay>() <= 416);
+const _: () = assert!(size_of::<Relay>() <= 424);
 
 /// What a relay waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,12 +86,7 @@ impl Relay {
             Observers { report: &mut relay.report, traffic, watched }.observe(&Fact::Quirk(quirk));
         }
         for side in Side::BOTH {
-            for piece in early[side].chunks(worker.tools.input.len()) {
-                if let Some(input) = worker.tools.input.get_mut(..piece.len()) {
-                    input.copy_from_slice(piece);
-                }
-                relay.receive(side, piece.len(), worker);
-            }
+            relay.receive_kept(side, &early[side], early[side].len(), worker);
         }
         relay
     }
@@ -180,6 +175,12 @@ impl Relay {
         {
             return false;
         }
+        if let Some(behind) = self.session.take_behind(from) {
+            // It has been counted when it came.
+            self.receive_kept(from, behind.bytes(), 0, worker);
+            worker.tools.spare.give(behind);
+            return true;
+        }
         // What is sealed is opened as it came.
         let sealed = self.sockets[from].is_sealed();
         let Tools { input, spare, .. } = &mut worker.tools;
@@ -191,7 +192,7 @@ impl Relay {
                 let bytes = worker.tools.input.get(..count).unwrap_or_default();
                 // Now, for the session unmasks in place.
                 worker.watched(self.id).read(from, bytes);
-                self.receive(from, count, worker);
+                self.receive(from, count, count, worker);
             }
             Received::End(end) => {
                 let in_order = self.is_in_order(from, &end);
@@ -203,16 +204,28 @@ impl Relay {
         true
     }
 
-    /// Has the session take what is at the front of the read buffer.
+    /// Has the session take what has been read before, of which so many bytes are still to be counted.
+    fn receive_kept(&mut self, from: Side, bytes: &[u8], counted: usize, worker: &mut Worker) {
+        let mut counted = counted;
+        for piece in bytes.chunks(worker.tools.input.len()) {
+            if let Some(input) = worker.tools.input.get_mut(..piece.len()) {
+                input.copy_from_slice(piece);
+            }
+            self.receive(from, piece.len(), std::mem::take(&mut counted), worker);
+        }
+    }
+
+    /// Has the session take what is at the front of the read buffer; `counted`: how many bytes that is
+    /// for the rate.
     #[inline]
-    fn receive(&mut self, from: Side, count: usize, worker: &mut Worker) {
+    fn receive(&mut self, from: Side, count: usize, counted: usize, worker: &mut Worker) {
         let before = self.report.messages(from);
         self.turn(worker, |session, turn, out, input| {
             session.receive(from, input.get_mut(..count).unwrap_or_default(), turn, out);
         });
         if let Some(rates) = &mut self.rates {
             let messages = self.report.messages(from) - before;
-            rates[from].take(messages, count as u64, worker.now());
+            rates[from].take(messages, counted as u64, worker.now());
         }
     }
 

@@ -4,6 +4,7 @@ use super::line::Line;
 use super::offer::bytes;
 use super::target::{LARGEST_HEAD, random, text};
 use crate::dialect::hixie::keys::{self, KEY3_LEN};
+use crate::dialect::hybi::deflate::Compression;
 use crate::dialect::opening::{read_offer, write_answer};
 use crate::dialect::{self, Dialect};
 use crate::event::Side;
@@ -90,7 +91,8 @@ impl Client {
         let answer = Answer { subprotocol, fields: end_to_end(fields).collect() };
         let mut out = Vec::new();
         let (offer, keys) = (&self.offer, &mut random);
-        let agreed = write_answer(self.dialect, offer, &answer, false, keys, &mut out);
+        let off = Compression::Off;
+        let agreed = write_answer(self.dialect, offer, &answer, false, off, keys, &mut out);
         if let Proof::Keys(parts) = self.offer.proof {
             // A proxy may withhold key3 until it has seen the 101.
             if self.behind.len() < KEY3_LEN {

@@ -55,6 +55,7 @@ impl Rewriting {
             host: bytes(self.host.as_deref().unwrap_or(host)),
             origin: origin.filter(|origin| !origin.is_empty()),
             subprotocols,
+            extensions: Vec::new(),
             fields: kept
                 .chain(&self.set)
                 .map(|(name, value)| (name.clone(), bytes(value)))

@@ -5,6 +5,7 @@ use super::offer::Rewriting;
 use crate::config::backend::{Backend, ClientTls};
 use crate::config::server_url::ServerUrl;
 use crate::config::values::Period;
+use crate::dialect::hybi::deflate::Compression;
 use crate::dialect::opening::ClientOpening;
 use crate::dialect::{Agreement, Dialect};
 use crate::event::Side;
@@ -99,7 +100,8 @@ impl Target {
         let dialect = self.dialect.unwrap_or(open.dialect);
         let offer = self.rewriting.offer(open, self.url.authority(), &self.path);
         let mut request = Vec::new();
-        let opening = ClientOpening::start(dialect, &offer, &mut random, &mut request);
+        let opening =
+            ClientOpening::start(dialect, &offer, Compression::Off, &mut random, &mut request);
         let mut opening = opening.map_err(|refusal| anyhow::anyhow!("{refusal} in {dialect}"))?;
         let mut stream = self.way.connect(None).await?;
         stream.write_all(&request).await.context("connection lost")?;

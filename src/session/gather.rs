@@ -6,6 +6,7 @@
 //! a binary one of unknown length towards a dialect that announces lengths, and any towards a backend
 //! that is to get no fragments.
 
+use super::deflate::{Deflation, Way};
 use crate::dialect::writer::{Data, Piece, Writer};
 use crate::event::{Able, Kind};
 use crate::fault::Fault;
@@ -31,6 +32,8 @@ pub(super) struct Tools<'t, 'a> {
     /// What is held of the message.
     pub(super) held: &'t mut Option<Box<Buffer>>,
     pub(super) writer: &'t mut Writer,
+    /// What compresses, where that was negotiated.
+    pub(super) deflation: Option<&'t mut Deflation>,
     pub(super) out: &'t mut Outbox<'a>,
     pub(super) able: Able,
     /// The bound of a message that has to be collected, in bytes.
@@ -106,11 +109,18 @@ impl Gather {
 /// Writes the start of a message, or all of it.
 fn write_held(held: Box<Buffer>, kind: Kind, last: bool, tools: &mut Tools<'_, '_>) {
     let total = last.then_some(held.len() as u64);
-    write(Piece { kind, first: true, last, total, data: Data::Copied(held.bytes()) }, tools);
+    let data = Data::Copied(held.bytes());
+    write(Piece { kind, first: true, last, total, compressed: false, data }, tools);
     tools.spare.give(held);
 }
 
 #[inline]
 fn write<'a>(piece: Piece<'a, '_>, tools: &mut Tools<'_, 'a>) {
-    tools.writer.piece(piece, tools.entropy, tools.out);
+    match &mut tools.deflation {
+        None => tools.writer.piece(piece, tools.entropy, tools.out),
+        Some(deflation) => {
+            let Tools { writer, out, entropy, spare, .. } = tools;
+            deflation.piece(piece, &mut Way { writer, out, entropy: *entropy, spare });
+        }
+    }
 }

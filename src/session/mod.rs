@@ -5,6 +5,7 @@
 //! the next turn.
 
 pub mod closing;
+mod deflate;
 pub mod fact;
 mod gather;
 mod pings;
@@ -22,8 +23,9 @@ use crate::limits::{Limits, Millis};
 use crate::wire::entropy::Entropy;
 use crate::wire::mask::Mask;
 use crate::wire::outbox::Outbox;
-use crate::wire::spare::Spare;
+use crate::wire::spare::{Buffer, Spare};
 use closing::{Closing, Ending, Phase};
+use deflate::Compressed;
 use fact::{Cause, Fact, Loss, Observer};
 use policy::Policy;
 use pulse::{Pulse, Token};
@@ -61,6 +63,8 @@ pub struct Session {
     /// begins to end, that of the closing.
     latest: Millis,
     token: Token,
+    /// The compression of the sides that have negotiated it.
+    compressed: Option<Box<Sides<Option<Compressed>>>>,
 }
 
 /// One side: how it speaks, and the way of its messages to the other side.
@@ -86,10 +90,12 @@ impl Leg {
 impl Session {
     /// A session whose handshakes are done, bound to `policy` in all its turns.
     pub fn new(agreed: Sides<impl Into<Agreement>>, now: Millis, policy: &Policy) -> Self {
+        let (client, backend) = (agreed.client.into(), agreed.backend.into());
         let mut session = Self {
+            compressed: deflate::of(Sides { client: client.deflate, backend: backend.deflate }),
             legs: Sides {
-                client: Leg::new(agreed.client.into(), Side::Client, now),
-                backend: Leg::new(agreed.backend.into(), Side::Backend, now),
+                client: Leg::new(client, Side::Client, now),
+                backend: Leg::new(backend, Side::Backend, now),
             },
             closing: Closing::default(),
             leaving: false,
@@ -190,12 +196,18 @@ impl Session {
         out: &mut Sides<Outbox<'a>>,
     ) {
         self.legs[from].pulse.heard(turn.now);
+        if let Some(Compressed { behind: Some(behind), .. }) = self.compressed(from) {
+            // In its order; it is read when what is before it has been.
+            return behind.append(input);
+        }
         let spoke = if self.is_tunnel(turn.policy) {
             if self.hears(from.other()) {
                 turn.observer.observe(&Fact::Passed { from, bytes: input.len() as u64 });
                 out[from.other()].payload(input, None::<Mask>);
             }
             true
+        } else if self.compressed(from).is_some() {
+            self.read_in_steps(from, input, turn, out)
         } else {
             self.read(from, input, turn, out)
         };
@@ -205,6 +217,40 @@ impl Session {
             }
             self.deadline = self.due(turn.now, turn.policy);
         }
+    }
+
+    /// The compression of a side, if it has any.
+    #[inline]
+    fn compressed(&mut self, side: Side) -> Option<&mut Compressed> {
+        self.compressed.as_mut()?[side].as_mut()
+    }
+
+    /// Takes out what a peer has sent that was not read because so much came of what was before it;
+    /// once that has left it is to be received again.
+    pub fn take_behind(&mut self, from: Side) -> Option<Box<Buffer>> {
+        self.compressed(from)?.behind.take()
+    }
+
+    /// Reads what a peer sent that compresses, as long as not too much comes of it.
+    fn read_in_steps<'a>(
+        &mut self,
+        from: Side,
+        mut input: &'a mut [u8],
+        turn: &mut Turn<'_>,
+        out: &mut Sides<Outbox<'a>>,
+    ) -> bool {
+        let mut spoke = false;
+        while !input.is_empty() && out[from.other()].scratch().len() < deflate::ENOUGH {
+            let (step, rest) = input.split_at_mut(deflate::STEP.min(input.len()));
+            spoke |= self.read(from, step, turn, out);
+            input = rest;
+        }
+        if let Some(compressed) = self.compressed(from).filter(|_| !input.is_empty()) {
+            let mut behind = turn.spare.take();
+            behind.append(input);
+            compressed.behind = Some(behind);
+        }
+        spoke
     }
 
     /// Reads what a peer sent; whether it said anything but an answer to the proxy, which is a sign
@@ -361,14 +407,33 @@ impl Session {
             Side::Backend => (&mut self.legs.backend, &mut self.legs.client),
         };
         let ends = chunk.last;
+        let (inflation, deflation) = match self.compressed.as_deref_mut() {
+            None => (None, None),
+            Some(Sides { client, backend }) => {
+                let (speaker, listener) = match from {
+                    Side::Client => (client, backend),
+                    Side::Backend => (backend, client),
+                };
+                (
+                    speaker.as_mut().map(|speaker| &mut speaker.inflation),
+                    listener.as_mut().map(|listener| &mut listener.deflation),
+                )
+            }
+        };
         let mut link = translate::Link {
             from: speaker.writer.dialect().able(),
             to: listener.writer.dialect().able(),
             side: from,
             writer: hears.then_some(&mut listener.writer),
+            deflation,
             out: &mut out[to],
         };
-        speaker.translator.chunk(chunk, &mut link, turn)?;
+        let translator = &mut speaker.translator;
+        match inflation.filter(|_| speaker.reader.is_compressed()) {
+            Some(inflation) => inflation
+                .chunk(&chunk, turn, |piece, turn| translator.chunk(piece, &mut link, turn))?,
+            None => translator.chunk(chunk.into(), &mut link, turn)?,
+        }
         if ends && self.leaving {
             self.take_leave(turn, out);
         }

@@ -2,11 +2,12 @@
 //! dialects.
 
 use super::Turn;
+use super::deflate::Deflation;
 use super::fact::{Fact, Loss};
 use super::gather::{Gather, Tools};
 use super::policy::{Fragments, Policy};
 use crate::dialect::writer::{Data, Piece, Writer};
-use crate::event::{Able, Chunk, Kind, Side};
+use crate::event::{Able, Kind, Side};
 use crate::fault::Fault;
 use crate::quirk::{Quirk, Quirks};
 use crate::wire::few::Few;
@@ -66,6 +67,8 @@ pub(super) struct Link<'t, 'a> {
     pub(super) to: Able,
     /// The writer towards the other side; `None` once that side has been told the end.
     pub(super) writer: Option<&'t mut Writer>,
+    /// What compresses for it, where that was negotiated.
+    pub(super) deflation: Option<&'t mut Deflation>,
     pub(super) out: &'t mut Outbox<'a>,
 }
 
@@ -81,18 +84,18 @@ impl Link<'_, '_> {
 }
 
 impl Translator {
-    /// Takes a run of a message.
+    /// Takes a run of a message, which is not compressed here.
     ///
     /// # Errors
     /// [`Fault::TooBig`] beyond a limit, [`Fault::BinaryRefused`] by policy.
     #[inline]
     pub(super) fn chunk<'a>(
         &mut self,
-        chunk: Chunk<'a>,
+        piece: Piece<'a, '_>,
         link: &mut Link<'_, 'a>,
         turn: &mut Turn<'_>,
     ) -> Result<(), Fault> {
-        let Chunk { kind, mut first, last, total, data } = chunk;
+        let Piece { kind, mut first, last, total, data, .. } = piece;
         let quirks = link.quirks(kind, turn.policy);
         if first {
             self.bytes = 0;
@@ -121,6 +124,7 @@ impl Translator {
             let mut tools = Tools {
                 held: &mut self.held,
                 writer,
+                deflation: link.deflation.as_deref_mut(),
                 out: link.out,
                 able: link.to,
                 collected: turn.policy.limits.collected,
@@ -133,27 +137,30 @@ impl Translator {
             match self.mode {
                 Mode::Drop => {}
                 // No U+FFFD is without this byte, and few texts have it.
-                Mode::Replace if !self.carry.is_empty() || data.contains(&REPLACEMENT[0]) => {
+                Mode::Replace
+                    if !self.carry.is_empty() || data.bytes().contains(&REPLACEMENT[0]) =>
+                {
                     let mut text = tools.spare.take();
-                    if replace(&mut self.carry, data, last, &mut text) {
+                    if replace(&mut self.carry, data.bytes(), last, &mut text) {
                         turn.observer.observe(&Fact::Quirk(Quirk::NoReplacementCharacter));
                     }
                     let data = Data::Copied(text.bytes());
-                    let piece = Piece { kind, first, last, total: None, data };
+                    let piece = Piece { kind, first, last, total: None, compressed: false, data };
                     if first || last || !piece.data.is_empty() {
                         self.gather.push(piece, &mut tools)?;
                     }
                     tools.spare.give(text);
                 }
                 Mode::Pass | Mode::Replace => {
-                    let data = Data::InPlace(data);
-                    self.gather.push(Piece { kind, first, last, total, data }, &mut tools)?;
+                    let piece = Piece { kind, first, last, total, compressed: false, data };
+                    self.gather.push(piece, &mut tools)?;
                 }
                 Mode::Base64 => {
                     let mut text = tools.spare.take();
-                    encode(&mut self.carry, data, last, &mut text);
+                    encode(&mut self.carry, data.bytes(), last, &mut text);
                     let data = Data::Copied(text.bytes());
-                    let piece = Piece { kind: Kind::Text, first, last, total: None, data };
+                    let kind = Kind::Text;
+                    let piece = Piece { kind, first, last, total: None, compressed: false, data };
                     // Nothing, until a group of three is full, is no fragment.
                     if first || last || !piece.data.is_empty() {
                         self.gather.push(piece, &mut tools)?;

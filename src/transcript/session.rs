@@ -81,7 +81,7 @@ impl Session {
         let nonce = response.fields.all("Sec-WebSocket-Nonce").next();
         if let (Some(key), Some(nonce)) = (&self.key, nonce) {
             let connection_key = Some(ConnectionKey::new(key, nonce));
-            self.speeches.client.agree(Agreement { dialect: self.dialect, connection_key });
+            self.speeches.client.agree(Agreement { connection_key, ..self.dialect.into() });
         }
         self.negotiate(&response.fields);
         tell(mark, What::Accept(Accept { status, fields: fields(&response.fields) }));

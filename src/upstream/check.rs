@@ -4,6 +4,7 @@ use super::member::Member;
 use super::open::{Accepted, NoBackend, Wanted, lost};
 use crate::config::backend::{Check, Health};
 use crate::config::values::HostPolicy;
+use crate::dialect::hybi::deflate::Compression;
 use crate::dialect::writer::{Farewell, Writer};
 use crate::event::{Reason, Side, close_code};
 use crate::handshake::{Failure, Offer, Proof, Subprotocols};
@@ -61,6 +62,7 @@ async fn check(member: &Member, rules: &Health) -> Result<Option<Accepted>, NoBa
                 host: host.into(),
                 origin: None,
                 subprotocols: Subprotocols::None,
+                extensions: Vec::new(),
                 fields: Vec::new(),
                 proof: Proof::None,
             };
@@ -69,6 +71,7 @@ async fn check(member: &Member, rules: &Health) -> Result<Option<Accepted>, NoBa
                 host: &HostPolicy::Preserve,
                 head: MAX_HEAD,
                 limit: rules.timeout,
+                compression: Compression::Off,
                 watched: Watched { id: ConnectionId(0), watcher: None },
             };
             return member.handshake(stream, None, wanted).await.map(Some);

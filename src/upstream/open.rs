@@ -3,6 +3,7 @@
 use super::announce::Ends;
 use super::{Lease, Member, Pool, Seeker};
 use crate::config::values::{BackendDialect, HostPolicy, Period};
+use crate::dialect::hybi::deflate::Compression;
 use crate::dialect::opening::{ClientOpening, suggests_older};
 use crate::dialect::{self, Agreement, Dialect};
 use crate::event::Side;
@@ -128,6 +129,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) head: usize,
     /// From the first connection attempt to the answer.
     pub(crate) limit: Period,
+    /// Whether messages are to be compressed.
+    pub(crate) compression: Compression,
     pub(crate) watched: Watched<'a>,
 }
 
@@ -191,7 +194,9 @@ impl Member {
             };
             let mut request = Vec::with_capacity(1024);
             let mut keys = |bytes: &mut [u8]| rand::rng().fill_bytes(bytes);
-            let opening = match ClientOpening::start(dialect, &offer, &mut keys, &mut request) {
+            let how = wanted.compression;
+            let opening = match ClientOpening::start(dialect, &offer, how, &mut keys, &mut request)
+            {
                 Ok(opening) => opening,
                 // A subprotocol that one dialect cannot say, another may; which tells nothing of
                 // the backend.

@@ -5,9 +5,9 @@
 
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while, take_while_m_n, take_while1};
-use nom::character::complete::char;
+use nom::character::complete::{char, satisfy};
 use nom::combinator::{all_consuming, map_res, opt};
-use nom::multi::separated_list0;
+use nom::multi::{many0, many1, separated_list0};
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
@@ -67,10 +67,47 @@ fn trim_blank(mut value: &[u8]) -> &[u8] {
 /// A comma-separated list of tokens, empty elements ignored (RFC 9110 section 5.6.1.2).
 /// `None` when an element is not a token.
 pub fn token_list(value: &[u8]) -> Option<Vec<&str>> {
-    let blank = || take_while::<_, _, nom::error::Error<_>>(|b| matches!(b, b' ' | b'\t'));
-    let element = delimited(blank(), opt(token), blank());
+    let element = delimited(blank, opt(token), blank);
     let (_, elements) = all_consuming(separated_list0(char(','), element)).parse(value).ok()?;
     Some(elements.into_iter().flatten().collect())
+}
+
+/// An element of `Sec-WebSocket-Extensions`: a name, and parameters with their values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extension<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The names of its parameters, and their values, without quotes.
+    pub parameters: Vec<(&'a str, Option<String>)>,
+}
+
+/// `extension-list` of RFC 6455 section 9.1, empty elements ignored; `None` when it is something else.
+pub fn extension_list(value: &[u8]) -> Option<Vec<Extension<'_>>> {
+    let parameter = (token, opt(preceded(char('='), alt((plain_value, quoted_value)))));
+    let semicolon = || delimited(blank, char(';'), blank);
+    let extension = (token, many0(preceded(semicolon(), parameter)))
+        .map(|(name, parameters)| Extension { name, parameters });
+    let element = delimited(blank, opt(extension), blank);
+    let (_, elements) = all_consuming(separated_list0(char(','), element)).parse(value).ok()?;
+    Some(elements.into_iter().flatten().collect())
+}
+
+fn plain_value(input: Line<'_>) -> IResult<Line<'_>, String> {
+    token.map(str::to_owned).parse(input)
+}
+
+/// "When using the quoted-string syntax variant, the value after quoted-string unescaping MUST conform
+/// to the 'token' ABNF" (RFC 6455 section 9.1).
+fn quoted_value(input: Line<'_>) -> IResult<Line<'_>, String> {
+    let character = preceded(opt(char('\\')), satisfy(|c| u8::try_from(c).is_ok_and(is_tchar)));
+    delimited(char('"'), many1(character), char('"'))
+        .map(|characters| characters.into_iter().collect())
+        .parse(input)
+}
+
+/// Optional white space.
+fn blank(input: Line<'_>) -> IResult<Line<'_>, Line<'_>> {
+    take_while(|b| matches!(b, b' ' | b'\t')).parse(input)
 }
 
 /// Whether `value` is one `token`.
@@ -124,5 +161,29 @@ mod tests {
         assert_eq!(token_list(b" ,a,, b ,"), Some(vec!["a", "b"]));
         assert_eq!(token_list(b""), Some(vec![]));
         assert_eq!(token_list(b"a b"), None);
+    }
+
+    #[test]
+    fn extensions_have_parameters() {
+        let parameter = |name, value: Option<&str>| (name, value.map(str::to_owned));
+        let list = extension_list(b" a , b;c ; d=1; e=\"2\\3\",, ").unwrap();
+        let expected = [
+            Extension { name: "a", parameters: vec![] },
+            Extension {
+                name: "b",
+                parameters: vec![
+                    parameter("c", None),
+                    parameter("d", Some("1")),
+                    parameter("e", Some("23")),
+                ],
+            },
+        ];
+        assert_eq!(list, expected);
+        assert_eq!(extension_list(b""), Some(vec![]));
+        for bad in
+            ["a;", "a b", "a;b=", "a;b=\"\"", "a;b=\"1", "a;b=\"1 2\"", "a;b =1", ";b", "a;b=1;;c"]
+        {
+            assert_eq!(extension_list(bad.as_bytes()), None, "{bad}");
+        }
     }
 }

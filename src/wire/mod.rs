@@ -1,6 +1,7 @@
 //! Bytes: what every dialect is made of, and nothing that knows a dialect.
 
 pub mod body;
+pub mod deflate;
 pub mod entropy;
 pub mod few;
 pub mod grammar;

@@ -1,8 +1,10 @@
-//! Buffers that wait for a connection with something to keep.
+//! Buffers, and what inflates and deflates, that wait for a connection with something to keep.
 //!
 //! A connection owns a buffer only while a part of its bytes cannot move on: a message that is not
 //! whole, or bytes that the socket refused. Then it takes one from here, so that the steady state
 //! allocates nothing.
+
+use super::deflate::{Deflater, Inflater};
 
 /// How many buffers wait at most.
 const KEPT: usize = 64;
@@ -10,10 +12,18 @@ const KEPT: usize = 64;
 /// The largest buffer that is kept, in bytes; larger ones are freed when they come back.
 const LARGEST: usize = 256 * 1024;
 
-/// A bounded store of empty buffers.
+/// How many inflaters and how many deflaters wait at most: they are large, and most messages are whole,
+/// so that one is back before the next is wanted.
+const STREAMS: usize = 4;
+
+/// A bounded store of empty buffers, and of inflaters and deflaters that remember nothing.
 #[derive(Debug, Default)]
 #[expect(clippy::vec_box, reason = "the boxes are what is handed out")]
-pub struct Spare(Vec<Box<Buffer>>);
+pub struct Spare {
+    buffers: Vec<Box<Buffer>>,
+    inflaters: Vec<Box<Inflater>>,
+    deflaters: Vec<Box<Deflater>>,
+}
 
 /// Bytes that are appended at the end and used up from the front. Boxed where it is optional, so
 /// that a connection without one pays for a pointer.
@@ -26,15 +36,46 @@ pub struct Buffer {
 impl Spare {
     /// An empty buffer.
     pub fn take(&mut self) -> Box<Buffer> {
-        self.0.pop().unwrap_or_default()
+        self.buffers.pop().unwrap_or_default()
     }
 
     /// Gives a buffer back.
     pub fn give(&mut self, mut buffer: Box<Buffer>) {
-        if self.0.len() < KEPT && buffer.bytes.capacity() <= LARGEST {
+        if self.buffers.len() < KEPT && buffer.bytes.capacity() <= LARGEST {
             buffer.bytes.clear();
             buffer.used = 0;
-            self.0.push(buffer);
+            self.buffers.push(buffer);
+        }
+    }
+
+    /// An inflater before the first message.
+    pub fn inflater(&mut self) -> Box<Inflater> {
+        self.inflaters.pop().unwrap_or_default()
+    }
+
+    /// Gives an inflater back, which forgets what it knows.
+    pub fn give_inflater(&mut self, mut inflater: Box<Inflater>) {
+        if self.inflaters.len() < STREAMS {
+            inflater.reset();
+            self.inflaters.push(inflater);
+        }
+    }
+
+    /// A deflater before the first message, with a window of at most so many bits.
+    pub fn deflater(&mut self, window_bits: u8) -> Box<Deflater> {
+        let wanted = Deflater::window(window_bits);
+        let found = self.deflaters.iter().position(|kept| kept.window_bits() == wanted);
+        match found {
+            Some(found) => self.deflaters.swap_remove(found),
+            None => Box::new(Deflater::new(wanted)),
+        }
+    }
+
+    /// Gives a deflater back, which forgets what it knows.
+    pub fn give_deflater(&mut self, mut deflater: Box<Deflater>) {
+        if self.deflaters.len() < STREAMS {
+            deflater.reset();
+            self.deflaters.push(deflater);
         }
     }
 }
@@ -67,6 +108,11 @@ impl Buffer {
         let start = self.bytes.len();
         self.bytes.resize(start + count, 0);
         self.bytes.get_mut(start..).unwrap_or_default()
+    }
+
+    /// Takes bytes off the end; at most as many as there are.
+    pub fn cut(&mut self, count: usize) {
+        self.bytes.truncate(self.bytes.len() - count.min(self.len()));
     }
 
     /// Gives up the room of what is used up: a buffer that is never quite empty must not grow.

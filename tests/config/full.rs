@@ -16,6 +16,7 @@ use hybridge::config::route::{
 use hybridge::config::values::{BackendDialect, HostPolicy, Percent, Period, Size};
 use hybridge::dialect::Dialect;
 use hybridge::dialect::hybi::Version;
+use hybridge::dialect::hybi::deflate::Compression;
 use hybridge::quirk::Quirk;
 use hybridge::session::policy::Fragments;
 use hybridge::session::translate::BinaryPolicy;
@@ -150,6 +151,7 @@ fn route() -> Route {
         limits: Bounds {
             streamed: Size(1),
             collected: Size(1),
+            inflated: Size(1),
             body: Some(Size(1)),
             backend_handshake: PERIOD,
             response: PERIOD,
@@ -165,6 +167,8 @@ fn route() -> Route {
             tcp: PERIOD,
             tcp_user_timeout: PERIOD,
         },
+        client_compression: Compression::On,
+        backend_compression: Compression::On,
         client_rate: rate.clone(),
         backend_rate: rate,
     }

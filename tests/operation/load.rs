@@ -190,7 +190,8 @@ fn farewell(kind: Kind) -> Said {
     match kind {
         Kind::Hixie75 => Said::Fin,
         Kind::Hixie76 => Said::Close(None),
-        Kind::Hybi07 | Kind::Hybi08 | Kind::Rfc6455 => Said::close(1001, ""),
+        _ if kind.has_codes() => Said::close(1001, ""),
+        _ => Said::Close(None),
     }
 }
 

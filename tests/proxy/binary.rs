@@ -1,7 +1,7 @@
 //! Binary messages where one side has only the length frames of Hixie: by each policy, both ways.
 
 use crate::harness::{Stage, pass, within};
-use crate::peers::hybi::frame;
+use crate::peers::framing::frame;
 use crate::peers::{Kind, Peer, Said};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use hybridge::config::values::Size;

@@ -1,7 +1,8 @@
 //! Messages in fragments, for a backend that is to get none.
 
 use crate::harness::{Stage, within};
-use crate::peers::hybi::{Hybi, frame};
+use crate::peers::framing::frame;
+use crate::peers::hybi::Hybi;
 use crate::peers::wire::Wire;
 use crate::peers::{Kind, Offer, Peer, Reply, Said};
 use hybridge::session::policy::Fragments;

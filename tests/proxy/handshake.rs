@@ -4,7 +4,7 @@ use crate::harness::{Stage, pass, within};
 use crate::peers::hixie::{self, ANSWER, Hixie, KEY3};
 use crate::peers::hybi::{self, Hybi};
 use crate::peers::wire::{Ended, Wire};
-use crate::peers::{Kind, Offer, Peer, Reply, Said, head::Head};
+use crate::peers::{Kind, Offer, Peer, Reply, Said, framing, head::Head};
 use futures_util::FutureExt;
 use hybridge::config::values::HostPolicy;
 
@@ -108,7 +108,7 @@ async fn a_backend_gets_head_and_key3_in_one_write_and_nothing_more_before_its_p
         // The client talks at once, so that the proxy has something it must hold back.
         let mut client = Wire::connect(stage.proxy.address).await;
         let mut request = hybi::request(Kind::Rfc6455, &Offer::default());
-        request.extend(hybi::frame(0x81, b"eager", true));
+        request.extend(framing::frame(0x81, b"eager", true));
         client.write(request).await;
         let mut backend = Wire::accept(&stage.listener).await;
         backend.more().await.unwrap();
@@ -346,7 +346,7 @@ async fn what_an_eager_client_says_arrives() {
         for (kind, eager) in [
             (Kind::Hixie76, hixie::encode(&[Said::text("eager")])),
             (Kind::Hixie75, hixie::encode(&[Said::text("eager")])),
-            (Kind::Hybi08, hybi::frame(0x81, b"eager", true)),
+            (Kind::Hybi08, framing::frame(0x81, b"eager", true)),
         ] {
             let stage = Stage::new(Kind::Rfc6455).await;
             let mut request = match kind {

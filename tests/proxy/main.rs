@@ -15,6 +15,7 @@ mod admin;
 mod auto;
 mod backends;
 mod binary;
+mod compression;
 mod deadlines;
 mod drafts;
 mod fragments;

@@ -2,7 +2,7 @@
 //! it go on.
 
 use crate::harness::{Bystander, Stage, millis, within};
-use crate::peers::hybi::frame;
+use crate::peers::framing::frame;
 use crate::peers::{Kind, Peer, Said, hixie};
 use std::io::ErrorKind;
 use tokio::net::TcpStream;

@@ -3,7 +3,7 @@
 use crate::harness::{Stage, within};
 use crate::peers::head::Head;
 use crate::peers::wire::Wire;
-use crate::peers::{Kind, Offer, Peer, Reply, Said, hybi};
+use crate::peers::{Kind, Offer, Peer, Reply, Said, framing, hybi};
 use hybridge::quirk::Quirk;
 
 async fn stage(backend: Kind, quirks: &[Quirk]) -> Stage {
@@ -35,7 +35,7 @@ async fn missing_connection() {
                 Peer::accept(stage.backend, &stage.listener, &reply),
             );
             assert_eq!(head.status(), 101);
-            let mut client = hybi::Hybi::over(wire, true);
+            let mut client = hybi::Hybi::over(Kind::Rfc6455, wire, true, None);
             client.say(&[Said::text("charged")]).await;
             assert_eq!(backend.hear().await, Said::text("charged"));
             drop((client, backend));
@@ -120,7 +120,7 @@ async fn heard(backend: Kind, quirks: &[Quirk], said: &[&[&str]], due: &[&str]) 
         for (at, fragment) in fragments.iter().enumerate() {
             let last = if at + 1 == fragments.len() { 0x80 } else { 0 };
             let opcode = if at == 0 { 1 } else { 0 };
-            client.wire.write(hybi::frame(last | opcode, fragment.as_bytes(), true)).await;
+            client.wire.write(framing::frame(last | opcode, fragment.as_bytes(), true)).await;
         }
     }
     for text in due {

@@ -2,7 +2,7 @@
 
 use crate::deadlines::farewell;
 use crate::harness::{Stage, millis, within};
-use crate::peers::hybi::frame;
+use crate::peers::framing::frame;
 use crate::peers::{Kind, Peer, Said};
 use std::num::NonZeroUsize;
 

@@ -9,6 +9,8 @@ mod anatomy;
 #[cfg(test)]
 mod chunking;
 #[cfg(test)]
+mod compression;
+#[cfg(test)]
 mod cuts;
 #[cfg(test)]
 mod ends;
@@ -16,6 +18,8 @@ mod ends;
 mod form;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod packer;
 #[cfg(test)]
 mod peer;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A session on a test bench: bytes, time and ends go in, what it wrote is collected.
 
-use hybridge::dialect::Dialect;
+use hybridge::dialect::Agreement;
 use hybridge::event::{Side, Sides};
 use hybridge::limits::{Limits, Millis};
 use hybridge::session::fact::{Cause, Fact, Observer};
@@ -22,6 +22,8 @@ pub(crate) struct Rig {
     pub(crate) now: Millis,
     /// What was written to each side so far.
     pub(crate) wrote: Sides<Vec<u8>>,
+    /// The most that was written at a time.
+    pub(crate) most: usize,
     pub(crate) facts: Facts,
     /// When each peer last sent something.
     heard: Sides<Millis>,
@@ -45,12 +47,13 @@ impl Observer for Facts {
 }
 
 impl Rig {
-    pub(crate) fn new(dialects: Sides<Dialect>, policy: Policy, entropy: Keys) -> Self {
+    pub(crate) fn new(agreed: Sides<impl Into<Agreement>>, policy: Policy, entropy: Keys) -> Self {
         Self {
-            session: Session::new(dialects, 0, &policy),
+            session: Session::new(agreed, 0, &policy),
             policy,
             now: 0,
             wrote: Sides::default(),
+            most: 0,
             facts: Facts::default(),
             heard: Sides::default(),
             unsent: 0,
@@ -63,9 +66,15 @@ impl Rig {
     /// A peer sends bytes, which come in one read.
     pub(crate) fn feed(&mut self, from: Side, bytes: &[u8]) {
         self.heard[from] = self.now;
-        self.turn(&mut bytes.to_vec(), |session, turn, out, input| {
-            session.receive(from, input, turn, out);
-        });
+        let mut bytes = bytes.to_vec();
+        loop {
+            self.turn(&mut bytes, |session, turn, out, input| {
+                session.receive(from, input, turn, out);
+            });
+            // What was written has left.
+            let Some(behind) = self.session.take_behind(from) else { break };
+            bytes = behind.bytes().to_vec();
+        }
     }
 
     /// A peer's stream ends.
@@ -144,6 +153,7 @@ impl Rig {
                 self.wrote[side].extend_from_slice(&slice);
             }
             let wrote = self.wrote[side].len() > before;
+            self.most = self.most.max(self.wrote[side].len() - before);
             assert!(!(ended && wrote), "wrote to the {side:?} behind the end of its stream");
             assert!(!ended || self.session.wants_fin(side), "took the end of a stream back");
         }

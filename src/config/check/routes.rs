@@ -10,6 +10,7 @@ use crate::config::route::{
 };
 use crate::dialect;
 use crate::dialect::detect::alike;
+use crate::dialect::hybi::deflate::Compression;
 use crate::session::policy::Fragments;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -198,7 +199,7 @@ fn passwords(auth: &BasicAuth, key: &KeyPath, report: &mut Report) {
 }
 
 fn bounds(route: &Route, key: &KeyPath, report: &mut Report) {
-    let Bounds { streamed, collected, backend_handshake, response, .. } = route.limits;
+    let Bounds { streamed, collected, inflated, backend_handshake, response, .. } = route.limits;
     let Bounds { idle, body_idle, close, drain, linger, .. } = route.limits;
     let limits = key.key("limits");
     let periods = [
@@ -211,7 +212,7 @@ fn bounds(route: &Route, key: &KeyPath, report: &mut Report) {
         ("linger", linger),
     ];
     report.positive(&limits, periods);
-    for (name, size) in [("streamed", streamed), ("collected", collected)] {
+    for (name, size) in [("streamed", streamed), ("collected", collected), ("inflated", inflated)] {
         if size.0 == 0 {
             report.error(limits.key(name), "cannot be zero; no message would pass");
         }
@@ -219,6 +220,15 @@ fn bounds(route: &Route, key: &KeyPath, report: &mut Report) {
     if route.mode == Mode::Tunnel && route.fragments == Fragments::Coalesce {
         let what = "without effect where mode = \"tunnel\" passes bytes as they come";
         report.warning(key.key("fragments"), what);
+    }
+    for (name, compression) in [
+        ("client_compression", route.client_compression),
+        ("backend_compression", route.backend_compression),
+    ] {
+        if route.mode == Mode::Tunnel && compression != Compression::Off {
+            let what = "without effect where mode = \"tunnel\" passes bytes as they come";
+            report.warning(key.key(name), what);
+        }
     }
     let table = key.key("keepalive");
     let keepalive = &route.keepalive;

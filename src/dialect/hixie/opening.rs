@@ -60,6 +60,7 @@ pub fn read_offer(draft: Draft, request: &Request<'_>, host: &[u8]) -> Result<Of
         host: host.to_owned(),
         origin: request.fields.only("Origin")?.filter(|o| !o.is_empty()).map(<[u8]>::to_owned),
         subprotocols,
+        extensions: Vec::new(),
         fields: end_to_end(&request.fields),
         proof,
     })

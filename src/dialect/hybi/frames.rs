@@ -369,6 +369,8 @@ pub struct DataFrame {
     pub first: bool,
     /// Whether the frame ends the message.
     pub last: bool,
+    /// Whether the message is compressed.
+    pub compressed: bool,
     /// The length of the payload, in bytes.
     pub len: usize,
 }
@@ -387,7 +389,9 @@ pub(crate) fn write_data_header(
         (true, Kind::Binary) => Opcode::Binary,
     };
     let last = if frame.last { framing.last } else { framing.last ^ LAST };
-    let start = last | framing.number(opcode);
+    // RFC 7692 section 6: only the first frame says so.
+    let compressed = if frame.compressed && frame.first { COMPRESSED } else { 0 };
+    let start = last | compressed | framing.number(opcode);
     let masked = if key.is_some() { MASKED } else { 0 };
     match (u8::try_from(frame.len), u16::try_from(frame.len)) {
         (Ok(len @ ..=125), _) => out.extend([start, masked | len]),

@@ -1,5 +1,6 @@
 //! RFC 6455 and its interim versions: one framing, and a small table of what a version changes.
 
+pub mod deflate;
 pub mod frame_mask;
 pub mod frames;
 pub mod opening;

@@ -2,7 +2,9 @@
 //! before have that of draft-hixie-76.
 
 use super::Version;
+use super::deflate::{self, Compression};
 use super::frame_mask::ConnectionKey;
+use crate::dialect::{Agreement, Dialect};
 use crate::handshake::{
     Answer, Failure, Offer, Proof, Refusal, Subprotocols, end_to_end, write_field,
 };
@@ -16,6 +18,9 @@ use sha1::{Digest, Sha1};
 
 /// RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// What the extensions stand in that a side offers or chooses.
+const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
 /// Base64 with padding, but without a word on the four bits that 16 bytes leave over: clients that
 /// make up a key of random characters set them.
@@ -47,6 +52,7 @@ pub fn read_offer(version: Version, request: &Request<'_>, host: &[u8]) -> Resul
         host: host.to_owned(),
         origin: read_origin(version, &request.fields)?,
         subprotocols: read_subprotocols(&request.fields)?,
+        extensions: request.fields.all(EXTENSIONS).map(<[u8]>::to_owned).collect(),
         fields: end_to_end(&request.fields),
         proof: Proof::Key(key.to_owned()),
     })
@@ -71,15 +77,16 @@ fn read_subprotocols(fields: &Fields<'_>) -> Result<Subprotocols, Refusal> {
     Ok(if tokens.is_empty() { Subprotocols::None } else { Subprotocols::List(tokens) })
 }
 
-/// Writes the server's answer, and tells the key that it makes in version 4.
+/// Writes the server's answer, and tells what was agreed on.
 pub fn write_answer(
     version: Version,
     offer: &Offer,
     answer: &Answer,
+    compression: Compression,
     entropy: &mut dyn Entropy,
     out: &mut Vec<u8>,
-) -> Option<ConnectionKey> {
-    let mut connection_key = None;
+) -> Agreement {
+    let mut agreed = Agreement::from(Dialect::Hybi(version));
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
     write_field("Upgrade", b"websocket", out);
     write_field("Connection", b"Upgrade", out);
@@ -88,17 +95,28 @@ pub fn write_answer(
         if version == Version::V4 {
             let nonce = sixteen_bytes(entropy);
             write_field("Sec-WebSocket-Nonce", nonce.as_bytes(), out);
-            connection_key = Some(ConnectionKey::new(key, nonce.as_bytes()));
+            agreed.connection_key = Some(ConnectionKey::new(key, nonce.as_bytes()));
         }
     }
     if let Some(subprotocol) = &answer.subprotocol {
         write_field("Sec-WebSocket-Protocol", subprotocol, out);
     }
+    let offers = offer.extensions.iter().map(Vec::as_slice);
+    if let Some((deflate, chosen)) = deflate::accept(offers, spoken(version, compression)) {
+        write_field(EXTENSIONS, chosen.as_bytes(), out);
+        agreed.deflate = Some(deflate);
+    }
     for (name, value) in &answer.fields {
         write_field(name, value, out);
     }
     out.extend_from_slice(b"\r\n");
-    connection_key
+    agreed
+}
+
+/// The extension came after the RFC; the drafts number the reserved bits in the same way, but no peer
+/// of theirs knows it.
+const fn spoken(version: Version, compression: Compression) -> Compression {
+    if matches!(version, Version::V13) { compression } else { Compression::Off }
 }
 
 /// Sixteen random bytes in base64.
@@ -112,6 +130,7 @@ fn sixteen_bytes(entropy: &mut dyn Entropy) -> String {
 pub fn write_offer(
     version: Version,
     offer: &Offer,
+    compression: Compression,
     entropy: &mut dyn Entropy,
     out: &mut Vec<u8>,
 ) -> String {
@@ -134,6 +153,9 @@ pub fn write_offer(
     if !tokens.is_empty() {
         write_field("Sec-WebSocket-Protocol", tokens.join(", ").as_bytes(), out);
     }
+    if let Some(offered) = deflate::offer(spoken(version, compression)) {
+        write_field(EXTENSIONS, offered.as_bytes(), out);
+    }
     for (name, value) in &offer.fields {
         write_field(name, value, out);
     }
@@ -142,7 +164,7 @@ pub fn write_offer(
 }
 
 /// Reads the server's 101 to a request with this key (RFC 6455 section 4.1, what a client has to
-/// check), and the key that the two make in version 4.
+/// check), and what was agreed on.
 ///
 /// # Errors
 /// When the proof is wrong, or when the server chose what was not offered.
@@ -150,8 +172,9 @@ pub fn read_answer(
     version: Version,
     key: &str,
     offered: &[String],
+    compression: Compression,
     response: &Response<'_>,
-) -> Result<(Answer, Option<ConnectionKey>), Failure> {
+) -> Result<(Answer, Agreement), Failure> {
     let fields = &response.fields;
     if fields.only("Sec-WebSocket-Accept")? != Some(accept(key.as_bytes()).as_bytes()) {
         return Err(Failure::Proof);
@@ -163,9 +186,8 @@ pub fn read_answer(
         (Version::V4, _) => return Err(Failure::Proof),
         _ => None,
     };
-    if fields.all("Sec-WebSocket-Extensions").any(|value| !value.is_empty()) {
-        return Err(Failure::Extension);
-    }
+    let deflate = deflate::confirm(fields.all(EXTENSIONS), spoken(version, compression))
+        .map_err(|deflate::NotOffered| Failure::Extension)?;
     let subprotocol = match fields.only("Sec-WebSocket-Protocol")? {
         None | Some([]) => None,
         Some(chosen)
@@ -175,5 +197,6 @@ pub fn read_answer(
         }
         Some(_) => return Err(Failure::Subprotocol),
     };
-    Ok((Answer { subprotocol, fields: end_to_end(fields) }, connection_key))
+    let agreed = Agreement { dialect: Dialect::Hybi(version), connection_key, deflate };
+    Ok((Answer { subprotocol, fields: end_to_end(fields) }, agreed))
 }

@@ -34,7 +34,8 @@ pub(super) fn message(
         kind => (kind, None),
     };
     let total = Some(data.len() as u64);
-    let piece = Piece { kind, first: true, last: true, total, data: Data::Copied(data) };
+    let piece =
+        Piece { kind, first: true, last: true, total, compressed: false, data: Data::Copied(data) };
     let mut outbox = Outbox::new(std::mem::take(out));
     Writer::new(agreed, from.other()).piece(piece, &mut mask, &mut outbox);
     *out = outbox.into_scratch();

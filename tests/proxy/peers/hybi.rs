@@ -1,6 +1,5 @@
 //! draft-ietf-hybi-01 to RFC 6455, both roles, written from the drafts.
 
-pub(crate) use super::framing::frame;
 use super::framing::{CloseBody, Framing, Opcode, connection_key};
 use super::head::Head;
 use super::wire::{Ended, Wire};

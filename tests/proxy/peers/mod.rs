@@ -1,7 +1,7 @@
 //! Foreign peers of every dialect, behind one vocabulary.
 
 pub(crate) mod foreign;
-mod framing;
+pub(crate) mod framing;
 pub(crate) mod head;
 pub(crate) mod hixie;
 pub(crate) mod hybi;

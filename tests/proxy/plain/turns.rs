@@ -2,9 +2,10 @@
 
 use super::{Message, chunk, ends, message, ok, stage};
 use crate::harness::{Stage, millis, within};
+use crate::peers::framing::frame;
 use crate::peers::head::Head;
 use crate::peers::hixie::{encode, proof, request as hixie_request};
-use crate::peers::hybi::{frame, request as hybi_request};
+use crate::peers::hybi::request as hybi_request;
 use crate::peers::wire::{Ended, Wire};
 use crate::peers::{Kind, Offer, Peer, Reply, Said};
 use futures_util::FutureExt;

@@ -23,7 +23,7 @@ fn agreed(case: &Case, dialect: Dialect) -> Agreement {
         [key, nonce] => Some(ConnectionKey::new(key, nonce)),
         _ => None,
     };
-    Agreement { dialect, connection_key }
+    Agreement { connection_key, ..dialect.into() }
 }
 
 /// The bytes of a case that has one direction, or both for what looks alike in both.
@@ -92,7 +92,14 @@ fn written(case: &Case, dialect: Dialect, to: Side) -> Result<Vec<u8>, String> {
         match Said::parse(event) {
             Said::Message(kind, data) => {
                 let total = (last || kind == Kind::Binary).then(|| total(&data));
-                let piece = Piece { kind, first, last, total, data: Data::Copied(&data) };
+                let piece = Piece {
+                    kind,
+                    first,
+                    last,
+                    total,
+                    compressed: false,
+                    data: Data::Copied(&data),
+                };
                 writer.piece(piece, &mut entropy, &mut out);
             }
             Said::Ping(payload) => {

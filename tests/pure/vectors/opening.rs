@@ -4,6 +4,7 @@ use super::{Verdict, same, same_bytes};
 use crate::cuts;
 use crate::form::{self, Case};
 use hybridge::dialect::hixie::keys;
+use hybridge::dialect::hybi::deflate::Compression;
 use hybridge::dialect::opening::{self, ClientOpening};
 use hybridge::handshake::{Answer, Failure, Field, Offer, Proof, Refusal, Subprotocols};
 use hybridge::wire::head;
@@ -64,7 +65,8 @@ fn serve(case: &Case, pieces: &[&[u8]]) -> Verdict {
     let secure = case.get("secure").is_some();
     let nonce = case.get("nonce").map(form::bytes).unwrap_or_default();
     let mut entropy = |bytes: &mut [u8]| bytes.copy_from_slice(&nonce);
-    opening::write_answer(dialect, &offer, &answer, secure, &mut entropy, &mut wrote);
+    let compression = compression(case);
+    opening::write_answer(dialect, &offer, &answer, secure, compression, &mut entropy, &mut wrote);
     let mut behind = &buffer[end..];
     if let (Proof::Keys(parts), Some((key3, rest))) = (&offer.proof, behind.split_first_chunk()) {
         wrote.extend(keys::answer(*parts, *key3));
@@ -120,7 +122,13 @@ pub(super) fn client(case: &Case) -> Verdict {
             }
         };
         let mut request = Vec::new();
-        let started = ClientOpening::start(dialect, &offer(case), &mut entropy, &mut request);
+        let started = ClientOpening::start(
+            dialect,
+            &offer(case),
+            compression(case),
+            &mut entropy,
+            &mut request,
+        );
         if let Err(refusal) = &started {
             same("refusal", &case.get("!"), &Some(&refused(*refusal)))?;
             continue;
@@ -138,9 +146,14 @@ pub(super) fn client(case: &Case) -> Verdict {
                     at += 1;
                 }
             };
-            let opening =
-                ClientOpening::start(dialect, &offer(case), &mut entropy, &mut Vec::new())
-                    .map_err(|refusal| format!("{refusal:?}"))?;
+            let opening = ClientOpening::start(
+                dialect,
+                &offer(case),
+                compression(case),
+                &mut entropy,
+                &mut Vec::new(),
+            )
+            .map_err(|refusal| format!("{refusal:?}"))?;
             answered(case, opening, &cuts::pieces(&answer, &cuts))
                 .map_err(|what| format!("{name}, {how}: {what}"))?;
         }
@@ -179,6 +192,16 @@ fn answered(case: &Case, mut opening: ClientOpening, pieces: &[&[u8]]) -> Verdic
     same("failure", &case.get("!"), &Some(&failure))
 }
 
+/// The line `compression ...` is how the route has messages compressed.
+fn compression(case: &Case) -> Compression {
+    match case.get("compression") {
+        None => Compression::Off,
+        Some("on") => Compression::On,
+        Some("no_context_takeover") => Compression::NoContextTakeover,
+        Some(other) => panic!("{}: unknown: compression {other}", case.place),
+    }
+}
+
 /// The lines `offer ...` of a client case are what its request is made of.
 fn offer(case: &Case) -> Offer {
     let mut offer = Offer {
@@ -186,6 +209,7 @@ fn offer(case: &Case) -> Offer {
         host: b"example.com".to_vec(),
         origin: None,
         subprotocols: Subprotocols::None,
+        extensions: Vec::new(),
         fields: Vec::new(),
         proof: Proof::None,
     };
