@@ -34,6 +34,7 @@
 //! | [`anatomy`] | yes | bytes of the wire taken apart and named, for a person |
 //! | [`transcript`] | yes | what was said on a connection, read out of its bytes |
 //! | [`replay`] | yes | recorded sessions said again, of either side: when, and what is made of the answers |
+//! | [`conformance`] | yes | cases that a peer of any dialect is held to, and verdicts |
 //! | [`capture`] | yes | packets of captures: links, IP, TCP streams, which connections are sessions |
 //! | [`codec`] | | the dialects for other programs, with `Framed` |
 //! | [`config`] | | the checked settings |
@@ -47,6 +48,7 @@
 //! | [`server`] | | listeners, workers, shutdown |
 //! | [`recording`] | | files of what was said: captures, HAR, our own form |
 //! | `rerun` | | recordings on sockets: clients at a live server, a server for live clients |
+//! | `trial` | | the cases of conformance on sockets: at a live server, before live clients |
 //! | [`inspect`] | | a watcher that takes the bytes apart and tells listeners |
 //! | `demo` | | the demo: backends, clients, the terminal, the page |
 //! | [`cli`] | | the command line |
@@ -57,6 +59,7 @@ pub mod capture;
 pub mod cli;
 pub mod codec;
 pub mod config;
+pub mod conformance;
 mod demo;
 pub mod dialect;
 pub mod event;
@@ -75,6 +78,7 @@ pub mod server;
 pub mod session;
 mod telemetry;
 pub mod transcript;
+mod trial;
 mod upstream;
 pub mod watch;
 pub mod wire;

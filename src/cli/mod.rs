@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod check;
+mod conformance;
 mod demo;
 mod diff;
 mod export;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
     about,
     after_help = "Exit codes: 0 after an orderly end, 1 when it cannot run (an address in use or \
                   a faulty configuration, say), 2 for arguments that make no sense; inspect, \
-                  export, replay, diff, learn, shrink and mock have more."
+                  export, replay, diff, learn, shrink, mock and conformance have more."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -62,6 +63,8 @@ enum Command {
     Shrink(Box<shrink::Args>),
     /// Stand in for a recorded server, for clients of any dialect.
     Mock(Box<mock::Args>),
+    /// Hold a server, or a client, to a list of cases of every dialect.
+    Conformance(Box<conformance::Args>),
     /// Show the translation: two conversations byte by byte, and a page to try it with a browser.
     Demo(demo::Args),
 }
@@ -105,6 +108,10 @@ pub fn run(cli: &Cli) -> ExitCode {
         Command::Mock(args) => {
             cli.logs.start(&Log::default());
             mock::run(args)
+        }
+        Command::Conformance(args) => {
+            cli.logs.start(&Log { level: LogLevel::Warn, ..Log::default() });
+            conformance::run(args)
         }
         Command::Demo(args) => {
             // What the demo shows is not to be broken up by lines that say that all is well.

@@ -141,7 +141,7 @@ pub(super) fn text((name, value): (String, Vec<u8>)) -> (String, String) {
 }
 
 /// A server and a path.
-fn split(url: &str) -> (&str, &str) {
+pub(crate) fn split(url: &str) -> (&str, &str) {
     let host = url.find("://").map_or(0, |scheme| scheme + 3);
     let is_unix = url.starts_with("unix:");
     let path = url.get(host..).and_then(|rest| rest.find('/')).filter(|_| !is_unix);

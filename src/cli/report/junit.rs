@@ -102,7 +102,7 @@ fn findings(verdict: &Verdict) -> String {
 }
 
 /// A text without what may not be in XML 1.0, section 2.2.
-fn text(text: &str) -> String {
+pub(in crate::cli) fn text(text: &str) -> String {
     let is_allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     text.chars().map(|c| if is_allowed(c) { c } else { '\u{fffd}' }).collect()
 }

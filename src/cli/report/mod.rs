@@ -2,7 +2,7 @@
 
 mod delays;
 mod json;
-mod junit;
+pub(super) mod junit;
 mod text;
 
 use crate::replay::variables::Place;
@@ -168,9 +168,21 @@ impl Written {
     /// # Errors
     /// When it cannot be written.
     pub(super) fn write(&self, report: &Report) -> anyhow::Result<()> {
+        self.put(|| json::write(report), || junit::write(report))
+    }
+
+    /// Writes what its form makes.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn put(
+        &self,
+        json: impl FnOnce() -> anyhow::Result<Vec<u8>>,
+        junit: impl FnOnce() -> anyhow::Result<Vec<u8>>,
+    ) -> anyhow::Result<()> {
         let bytes = match self.form {
-            Form::Json => json::write(report)?,
-            Form::JUnit => junit::write(report)?,
+            Form::Json => json()?,
+            Form::JUnit => junit()?,
         };
         fs::write(&self.path, bytes)
             .with_context(|| format!("cannot write {}", self.path.display()))

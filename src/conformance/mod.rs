@@ -1,0 +1,25 @@
+//! Conformance: a list of cases for every dialect, and what is made of what a peer does in them.
+//!
+//! A case says what is said to a peer and which courses of events may come of it. The tables are data
+//! (`cases`); `run` plays one of them, `judge` has the verdict. What the kit knows of the wire is its own
+//! (`wire`, `reader`, `proof`): it has to judge the readers and writers of the proxy too.
+
+mod answer;
+pub mod case;
+mod cases;
+mod head;
+mod judge;
+mod proof;
+mod reader;
+mod request;
+pub mod run;
+mod wire;
+
+pub use answer::Asked;
+pub use cases::list;
+pub use judge::Verdict;
+pub use request::Site;
+
+/// The version of the list. The first number changes when a case that was there may now have another
+/// verdict, or is gone; the second when cases have come.
+pub const VERSION: &str = "1.0";
