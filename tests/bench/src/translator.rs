@@ -4,14 +4,18 @@
 use std::mem;
 
 use hybridge::{
-    dialect::{Dialect, hixie::Draft},
+    dialect::{Agreement, Dialect, hixie::Draft, hybi::deflate::Sender},
     event::{Side, Sides},
     session::{
         Session, Turn,
         fact::{Fact, Observer},
         policy::Policy,
     },
-    wire::{outbox::Outbox, spare::Spare},
+    wire::{
+        deflate::{Deflater, LARGEST_WINDOW},
+        outbox::Outbox,
+        spare::{Buffer, Spare},
+    },
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -41,6 +45,34 @@ impl Translator {
             scratch: Sides::default(),
             messages: Messages::default(),
         }
+    }
+
+    /// Both sides speak RFC 6455 and compress, with the context taken over or not.
+    #[must_use]
+    pub fn compressed(takeover: bool) -> Self {
+        let sender = Sender { takeover, window_bits: LARGEST_WINDOW };
+        let deflate = Some(Sides { client: sender, backend: sender });
+        let agreed = Agreement { deflate, ..Dialect::RFC6455.into() };
+        let mut translator = Self::new(wire::Dialect::Rfc6455, wire::Dialect::Rfc6455);
+        let sides = Sides { client: agreed, backend: agreed };
+        translator.session = Session::new(sides, 0, &translator.policy);
+        translator
+    }
+
+    /// Takes what one read from `side` brought, in as many turns as that takes, and says how many bytes
+    /// are to be written for it.
+    ///
+    /// # Panics
+    /// When the session refuses it.
+    pub fn receive_all(&mut self, side: Side, input: &mut [u8]) -> usize {
+        let mut written = self.receive(side, input);
+        while let Some(behind) = self.session.take_behind(side) {
+            let input = &mut input[..behind.len()];
+            input.copy_from_slice(behind.bytes());
+            self.spare.give(behind);
+            written += self.receive(side, input);
+        }
+        written
     }
 
     /// Takes what one read from `side` brought, and says how many bytes are to be written for it.
@@ -97,6 +129,26 @@ pub fn stream(framing: &Framing, count: usize) -> Vec<u8> {
     let mut stream = Vec::new();
     for _ in 0..count {
         framing.encode(&text, [0x37, 0xfa, 0x21, 0x3d], &mut stream);
+    }
+    stream
+}
+
+/// `count` compressed messages on the wire, one behind the other.
+#[must_use]
+pub fn compressed_stream(framing: &Framing, count: usize, takeover: bool) -> Vec<u8> {
+    let text: Vec<u8> = (b' '..=b'~').cycle().take(framing.size).collect();
+    let (mut stream, mut deflater) = (Vec::new(), Deflater::new(LARGEST_WINDOW));
+    let mut packed = Buffer::default();
+    for _ in 0..count {
+        deflater.finish(&text, &mut packed);
+        let start = stream.len();
+        framing.encode(packed.bytes(), [0x37, 0xfa, 0x21, 0x3d], &mut stream);
+        // RFC 7692 section 6.
+        stream[start] |= 0x40;
+        packed.consume(packed.len());
+        if !takeover {
+            deflater.reset();
+        }
     }
     stream
 }

@@ -9,6 +9,7 @@ use crate::peer::DIALECTS;
 use httparse::EMPTY_HEADER;
 use hybridge::dialect::Dialect;
 use hybridge::dialect::hixie::keys;
+use hybridge::dialect::hybi::deflate::Compression;
 use hybridge::dialect::opening::{self, ClientOpening};
 use hybridge::handshake::{
     Answer, Failure, Field, Offer, Proof, Refusal, Subprotocols, end_to_end,
@@ -97,7 +98,7 @@ impl Proxy {
                 at += 1;
             }
         };
-        ClientOpening::start(self.backend, &self.offer, &mut entropy, request)
+        ClientOpening::start(self.backend, &self.offer, Compression::Off, &mut entropy, request)
     }
 
     /// Reads what a backend answers, which is the same in any cutting.
@@ -189,8 +190,8 @@ impl Proxy {
 /// nothing else.
 fn check_answer(dialect: Dialect, offer: &Offer, answer: &Answer, secure: bool) -> Vec<u8> {
     let mut head = Vec::new();
-    let mut nonce = |bytes: &mut [u8]| bytes.fill(7);
-    opening::write_answer(dialect, offer, answer, secure, &mut nonce, &mut head);
+    let (off, mut entropy) = (Compression::Off, |bytes: &mut [u8]| bytes.fill(0));
+    opening::write_answer(dialect, offer, answer, secure, off, &mut entropy, &mut head);
     let fields = fields_of(&head);
     let names = ["WebSocket-Protocol", "Sec-WebSocket-Protocol"];
     let subprotocol = fields.iter().find(|(name, _)| names.contains(&name.as_str()));

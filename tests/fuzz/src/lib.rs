@@ -4,6 +4,7 @@
 //! by the product's own reader of the other role.
 
 pub mod capture;
+pub mod compression;
 pub mod conversation;
 pub mod handshake;
 pub mod har;
@@ -28,7 +29,11 @@ mod cuts;
 mod form;
 #[path = "../../pure/oracle.rs"]
 mod oracle;
+#[path = "../../pure/packer.rs"]
+#[expect(dead_code, reason = "the properties need more of it")]
+mod packer;
 #[path = "../../pure/peer.rs"]
+#[expect(dead_code, reason = "the simulation needs more of it")]
 mod peer;
 #[path = "../../pure/rig.rs"]
 mod rig;

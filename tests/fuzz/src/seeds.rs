@@ -57,6 +57,7 @@ pub fn all(folder: &Path) -> Vec<Seed> {
     }
     captures(&mut seeds);
     recordings(folder, &mut seeds);
+    compressions(&mut seeds);
     seeds.extend([BinaryPolicy::Frame, BinaryPolicy::Base64].map(long_message));
     seeds.retain(|seed| seed.bytes.len() <= LONGEST);
     seeds
@@ -92,6 +93,31 @@ fn captures(seeds: &mut Vec<Seed>) {
             }
         }
         seeds.push(Seed { target: "segments", bytes });
+    }
+}
+
+/// The examples of RFC 7692 section 7.2.3, alone and behind one another.
+fn compressions(seeds: &mut Vec<Seed>) {
+    let examples: [&[u8]; 6] = [
+        &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00],
+        &[0xf2, 0x00, 0x11, 0x00, 0x00],
+        &[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00],
+        &[0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00],
+        &[0x00],
+        &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00],
+    ];
+    let said = |how: u8, message: &[u8]| {
+        [&[how, u8::try_from(message.len()).expect("it is short")], message].concat()
+    };
+    for rules in 0..4 {
+        for how in [0x00, 0x01, 0x30] {
+            let all: Vec<u8> = examples.iter().flat_map(|message| said(how, message)).collect();
+            let alone = examples.map(|message| said(how, message));
+            for bytes in alone.iter().chain([&all]) {
+                let bytes = [&[rules, 3, 2], &bytes[..]].concat();
+                seeds.push(Seed { target: "compression", bytes });
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use hybridge::{dialect, event::Side, limits::READ_BUFFER};
 use hybridge_bench::{
-    translator::{Translator, stream},
+    translator::{Translator, compressed_stream, stream},
     wire::{Dialect, Framing, Role},
 };
 
@@ -63,7 +63,13 @@ fn main() -> ExitCode {
                 for size in [64, 1024, 16 * 1024, 256 * 1024] {
                     for (cut, way) in [(Cut::FullReads, "full reads"), (Cut::Small, "cut")] {
                         let framing = Framing { dialect: from, sender, size };
-                        let (messages, allocations) = count(framing, to, side, cut);
+                        let stream = stream(&framing, ROUND.div_ceil(size));
+                        let translator = match side {
+                            Side::Client => Translator::new(from, to),
+                            Side::Backend => Translator::new(to, from),
+                        };
+                        let piece = piece(cut, size);
+                        let (messages, allocations) = count(translator, &stream, side, piece);
                         let [from, to] = [from, to].map(|name| dialect::Dialect::from(name).name());
                         println!(
                             "{from:9} → {to:9} {:9} {size:7} B  {way:10} \
@@ -76,20 +82,39 @@ fn main() -> ExitCode {
             }
         }
     }
+    for takeover in [true, false] {
+        for (side, sender) in SPEAKERS {
+            for size in [300, 1024, 16 * 1024, 256 * 1024] {
+                for (cut, way) in [(Cut::FullReads, "full reads"), (Cut::Small, "cut")] {
+                    let framing = Framing { dialect: Dialect::Rfc6455, sender, size };
+                    let stream = compressed_stream(&framing, ROUND.div_ceil(size), takeover);
+                    let translator = Translator::compressed(takeover);
+                    let piece = piece(cut, stream.len() / ROUND.div_ceil(size));
+                    let (messages, allocations) = count(translator, &stream, side, piece);
+                    let name = if takeover { "on" } else { "no_context_takeover" };
+                    println!(
+                        "compression {name:19} {:9} {size:7} B  {way:10} \
+                         {messages:8} messages {allocations:5} allocations",
+                        format!("{side:?}"),
+                    );
+                    spotless &= allocations == 0 && messages > 0;
+                }
+            }
+        }
+    }
     if spotless { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// How many messages of `side` passed in the counted rounds, and how many allocations they made.
-fn count(framing: Framing, to: Dialect, side: Side, cut: Cut) -> (u64, u64) {
-    let mut translator = match side {
-        Side::Client => Translator::new(framing.dialect, to),
-        Side::Backend => Translator::new(to, framing.dialect),
-    };
-    let stream = stream(&framing, ROUND.div_ceil(framing.size));
-    let piece = match cut {
+/// How much comes at a time of messages of a size on the wire.
+fn piece(cut: Cut, size: usize) -> usize {
+    match cut {
         Cut::FullReads => READ_BUFFER,
-        Cut::Small => (framing.size * 2 / 3).clamp(40, 9000),
-    };
+        Cut::Small => (size * 2 / 3).clamp(40, 9000),
+    }
+}
+
+/// How many messages of `side` passed in the counted rounds, and how many allocations they made.
+fn count(mut translator: Translator, stream: &[u8], side: Side, piece: usize) -> (u64, u64) {
     let mut input = vec![0; READ_BUFFER];
     let mut before = (0, 0);
     for round in 0..WARM_UP + ROUNDS {
@@ -99,7 +124,7 @@ fn count(framing: Framing, to: Dialect, side: Side, cut: Cut) -> (u64, u64) {
         for bytes in stream.chunks(piece) {
             let input = &mut input[..bytes.len()];
             input.copy_from_slice(bytes);
-            translator.receive(side, input);
+            translator.receive_all(side, input);
         }
     }
     (translator.messages() - before.0, ALLOCATIONS.load(Ordering::Relaxed) - before.1)
