@@ -211,7 +211,7 @@ fn a_message_may_become_as_long_as_its_limit() {
 #[test]
 fn a_read_becomes_no_more_than_can_leave() {
     let (mut rig, mut packer) = (rig(Policy::default()), Packer::new(true, 15));
-    let message = vec![b'a'; 50 << 20];
+    let message = vec![b'a'; 8 << 20];
     let said = [
         packer.say(CLIENT, Kind::Binary, &message, usize::MAX),
         CLIENT.say(&Line::Message(Kind::Text, vec![b"behind".to_vec()]), [0; 4]),
