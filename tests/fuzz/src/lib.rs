@@ -33,7 +33,6 @@ mod oracle;
 #[expect(dead_code, reason = "the properties need more of it")]
 mod packer;
 #[path = "../../pure/peer.rs"]
-#[expect(dead_code, reason = "the simulation needs more of it")]
 mod peer;
 #[path = "../../pure/rig.rs"]
 mod rig;
