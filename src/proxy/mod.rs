@@ -1,5 +1,6 @@
 //! The way of one connection, in order: open it, find its route, pass requests or relay.
 
+pub(crate) mod client;
 pub(crate) mod edit;
 pub(crate) mod guard;
 pub(crate) mod http;

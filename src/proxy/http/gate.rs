@@ -9,7 +9,7 @@
 use super::turn::Turn;
 use crate::event::Side;
 use crate::net::stream::Stream;
-use crate::proxy::open::Client;
+use crate::proxy::client::Client;
 use crate::wire::body::Scanner;
 use bytes::{Buf, Bytes};
 use std::io::{self, IoSlice};

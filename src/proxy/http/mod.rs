@@ -13,7 +13,7 @@ mod turn;
 pub(crate) mod upload;
 
 use super::Shared;
-use super::open::Client;
+use super::client::Client;
 use super::unserved::Unserved;
 use crate::net::stream::{PARTING, linger};
 use crate::wire::body::Scanner;
