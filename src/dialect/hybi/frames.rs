@@ -1,4 +1,4 @@
-//! The frames of RFC 6455 section 5 and of its interim versions, in the terms of [`Framing`]: reader
+//! The frames of RFC 6455 section 5 and of its interim versions, in the terms of `Framing`: reader
 //! and writer side by side. The masking of whole frames in 04 to 06 is in [`super::frame_mask`].
 
 use super::{CloseBody, Framing, Opcode, Version};
