@@ -95,7 +95,7 @@ impl Frames {
 
     /// Whether its frames are masked header and all.
     fn masks_whole(&self) -> bool {
-        self.speaker == Side::Client && matches!(self.version.masking(), Masking::Frames { .. })
+        self.speaker == Side::Client && matches!(self.version.masking(), Masking::Frames)
     }
 
     fn read_header(&self, bytes: &[u8]) -> Option<Header> {

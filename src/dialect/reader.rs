@@ -28,7 +28,7 @@ impl Reader {
         match dialect {
             Dialect::Hixie(draft) => Self::Hixie(hixie::frames::Reader::new(draft == Draft::H76)),
             Dialect::Hybi(version) => match (version.masking(), speaker) {
-                (Masking::Frames { .. }, Side::Client) => {
+                (Masking::Frames, Side::Client) => {
                     Self::HybiMasked(Box::new(MaskedReader::new(version, connection_key)))
                 }
                 _ => {

@@ -122,7 +122,7 @@ impl Writer {
         let Piece { kind, first, last, compressed, data, .. } = piece;
         let frame = DataFrame { kind, first, last, compressed, len: data.len() };
         match self.masking(version) {
-            Masking::Frames { .. } => {
+            Masking::Frames => {
                 let mask = self.masked(entropy, out.scratch(), |out| {
                     frames::write_data_header(version.framing(), &frame, None, out);
                 });
@@ -221,7 +221,7 @@ impl Writer {
     ) {
         let (framing, out) = (version.framing(), out.scratch());
         match self.masking(version) {
-            Masking::Frames { .. } => {
+            Masking::Frames => {
                 self.masked(entropy, out, |out| {
                     frames::write_control(framing, opcode, payload, None, out);
                 });

@@ -73,8 +73,8 @@ pub(crate) enum CloseBody {
 pub(crate) enum Masking {
     /// Not at all.
     Nothing,
-    /// Its frames, header and all; `by_connection`: with what each key and the opening make together.
-    Frames { by_connection: bool },
+    /// Its frames, header and all.
+    Frames,
     /// The payload of its frames.
     Payload,
 }
@@ -130,8 +130,7 @@ impl Version {
     pub(crate) const fn masking(self) -> Masking {
         match self {
             Self::V1 | Self::V2 | Self::V3 => Masking::Nothing,
-            Self::V4 => Masking::Frames { by_connection: true },
-            Self::V5 | Self::V6 => Masking::Frames { by_connection: false },
+            Self::V4 | Self::V5 | Self::V6 => Masking::Frames,
             Self::V7 | Self::V8 | Self::V13 => Masking::Payload,
         }
     }
