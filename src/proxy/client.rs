@@ -104,12 +104,13 @@ impl Client {
         let (head, behind) = self.buffer.split_at(end);
         let asks = match opening::read_offer(head) {
             Ok((dialect, offer)) => Ok(Asks::Session(dialect, offer)),
-            Err(Refusal::NotWebSocket) => {
-                Plain::read(head).map(|plain| match opening::read_offer_without_connection(head) {
-                    Ok((dialect, offer)) => Asks::Either(plain, dialect, offer),
-                    Err(_) => Asks::Plain(plain),
-                })
-            }
+            Err(Refusal::NotWebSocket) => Plain::read(head).map(|plain| {
+                let meant = plain.names_websocket.then_some(head);
+                match meant.map(opening::read_offer_without_connection) {
+                    Some(Ok((dialect, offer))) => Asks::Either(plain, dialect, offer),
+                    _ => Asks::Plain(plain),
+                }
+            }),
             Err(refusal) => Err(refusal),
         };
         let behind = behind.to_vec();

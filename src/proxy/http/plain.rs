@@ -15,6 +15,8 @@ pub(crate) struct Plain {
     /// The host that is asked for; empty where a client of HTTP/1.0 names none.
     pub(crate) host: Vec<u8>,
     pub(crate) framing: Framing,
+    /// Whether it names WebSocket as what it could be upgraded to.
+    pub(crate) names_websocket: bool,
     /// Its head with this target and host, and without `Upgrade`: "A server MAY ignore a received
     /// Upgrade header field" (RFC 9110 section 7.8).
     pub(crate) head: Vec<u8>,
@@ -45,8 +47,10 @@ impl Plain {
             _ => return Err(Refusal::Host),
         };
         let framing = Framing::of(&request)?;
+        let names_websocket = request.fields.lists("Upgrade", "websocket");
         let head = rewrite(&request, &target, host, framing);
-        Ok(Self { method: request.method.to_owned(), target, host: host.to_vec(), framing, head })
+        let (method, host) = (request.method.to_owned(), host.to_vec());
+        Ok(Self { method, target, host, framing, names_websocket, head })
     }
 }
 
