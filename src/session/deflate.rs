@@ -109,42 +109,31 @@ impl Inflation {
         mut hand_on: impl FnMut(Piece<'a, '_>, &mut Turn<'_>) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let most = turn.policy.limits.inflated;
-        let (kind, mut first, mut rest) = (chunk.kind, chunk.first, &*chunk.data);
+        let (kind, mut first) = (chunk.kind, chunk.first);
         let mut inflater = self.inflater.take().unwrap_or_else(|| turn.spare.inflater());
         let mut out = turn.spare.take();
         if first {
             self.bytes = 0;
         }
-        let (mut tail_is_due, mut more) = (chunk.last, true);
-        while more {
-            // To the first byte that is too much.
-            let left = usize::try_from(most - self.bytes).unwrap_or(usize::MAX);
-            let room = ONE_FRAME.min(left.saturating_add(1));
-            inflater.inflate(&mut rest, room, &mut out)?;
-            if out.len() < room && std::mem::take(&mut tail_is_due) {
-                rest = inflater.tail();
-                inflater.inflate(&mut rest, room, &mut out)?;
-            }
-            more = out.len() == room;
-            self.bytes += out.len() as u64;
+        inflater.pieces(chunk.data, chunk.last, ONE_FRAME, &mut out, |data, last| {
+            self.bytes += data.len() as u64;
             if self.bytes > most {
                 return Err(Fault::TooBig);
             }
-            let last = chunk.last && !more;
             if kind == Kind::Text {
-                self.utf8.feed(out.bytes())?;
+                self.utf8.feed(data)?;
                 if last {
                     self.utf8.finish()?;
                 }
             }
-            if first || last || !out.is_empty() {
-                let data = Data::Copied(out.bytes());
+            if first || last || !data.is_empty() {
+                let data = Data::Copied(data);
                 let piece = Piece { kind, first, last, total: None, compressed: false, data };
                 hand_on(piece, turn)?;
             }
             first = false;
-            out.consume(out.len());
-        }
+            Ok(())
+        })?;
         turn.spare.give(out);
         if self.takeover || !chunk.last {
             self.inflater = Some(inflater);

@@ -3,7 +3,7 @@
 
 use super::conversation::Mark;
 use super::event::{Message, What};
-use super::inflate::{self, Inflater};
+use super::inflate::{self, Inflation};
 use super::session::Told;
 use crate::dialect::hixie::frames::{TEXT, TEXT_END};
 use crate::dialect::hixie::keys::{ANSWER_LEN, KEY3_LEN};
@@ -33,7 +33,7 @@ pub(super) struct Speech {
     data: Vec<u8>,
     /// What its sender had received when it began.
     seen: u64,
-    inflater: Option<Box<Inflater>>,
+    inflation: Option<Box<Inflation>>,
     closed: bool,
     /// Whether bytes were missing or wrong.
     flawed: bool,
@@ -67,7 +67,7 @@ impl Speech {
             proof,
             data: Vec::new(),
             seen: 0,
-            inflater: None,
+            inflation: None,
             closed: false,
             flawed: false,
         }
@@ -143,7 +143,7 @@ impl Speech {
 
     /// How much memory it takes beside itself, in bytes.
     pub(super) fn kept(&self) -> usize {
-        self.data.capacity() + self.inflater.as_ref().map_or(0, |_| inflate::KEPT)
+        self.data.capacity() + self.inflation.as_ref().map_or(0, |_| inflate::KEPT)
     }
 
     /// Whether a frame was masked that should not be, or was not and should be.
@@ -156,7 +156,7 @@ impl Speech {
         self.hearing = Hearing::Nothing;
         self.proof = 0;
         self.data = Vec::new();
-        self.inflater = None;
+        self.inflation = None;
     }
 
     /// Looks for the start of a text behind the end of another one, and returns what follows from
@@ -246,11 +246,8 @@ impl Speech {
     }
 
     fn inflate(&mut self, chunk: &Chunk<'_>) -> Result<(), String> {
-        let inflater = self.inflater.get_or_insert_with(|| Box::new(Inflater::new()));
-        let mut inflated = inflater.inflate(chunk.data, MAX_MESSAGE, &mut self.data);
-        if chunk.last && inflated.is_ok() {
-            inflated = inflater.finish(MAX_MESSAGE, &mut self.data);
-        }
+        let inflation = self.inflation.get_or_insert_default();
+        let inflated = inflation.inflate(chunk.data, chunk.last, MAX_MESSAGE, &mut self.data);
         inflated.map_err(|fault| match fault {
             inflate::Fault::Malformed => "malformed compressed message".to_owned(),
             inflate::Fault::TooBig => too_big(),

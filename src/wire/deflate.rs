@@ -88,6 +88,35 @@ impl Inflater {
         Ok(())
     }
 
+    /// Inflates a run of a message, `last` the last of it, and hands on what it becomes: in pieces of up
+    /// to `most` bytes, each with whether it is the last of the message. `out` is empty before and after.
+    ///
+    /// # Errors
+    /// [`Malformed`], and those of `hand_on`.
+    pub fn pieces<E: From<Malformed>>(
+        &mut self,
+        mut input: &[u8],
+        last: bool,
+        most: usize,
+        out: &mut Buffer,
+        mut hand_on: impl FnMut(&[u8], bool) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut tail_is_due = last;
+        loop {
+            self.inflate(&mut input, most, out)?;
+            if out.len() < most && std::mem::take(&mut tail_is_due) {
+                input = self.tail();
+                self.inflate(&mut input, most, out)?;
+            }
+            let more = out.len() == most;
+            hand_on(out.bytes(), last && !more)?;
+            out.consume(out.len());
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
     /// What is still to be inflated at the end of a message. Senders may leave out the empty block
     /// behind a final one, to which it belongs: RFC 7692 section 7.2.3.4 has it, and not all do.
     pub const fn tail(&self) -> &'static [u8] {
