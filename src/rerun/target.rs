@@ -2,9 +2,8 @@
 
 use super::line::Line;
 use super::offer::Rewriting;
-use crate::config::backend::{Backend, ClientTls};
+use crate::config::backend::ClientTls;
 use crate::config::server_url::ServerUrl;
-use crate::config::values::Period;
 use crate::dialect::hybi::deflate::Compression;
 use crate::dialect::opening::ClientOpening;
 use crate::dialect::{Agreement, Dialect};
@@ -13,7 +12,6 @@ use crate::handshake::{Answer, Failure};
 use crate::net::stream::Stream;
 use crate::transcript::event::Open;
 use crate::upstream::Way;
-use crate::upstream::connector;
 use anyhow::Context;
 use rand::Rng;
 use std::time::Duration;
@@ -71,13 +69,7 @@ impl Target {
         limit: Duration,
         rewriting: Rewriting,
     ) -> anyhow::Result<Self> {
-        let (server, path) = split(url);
-        let named = || format!("{url} is no target");
-        let server: ServerUrl = server.parse().with_context(named)?;
-        let settings = Backend { tls, connect_timeout: Period(limit), ..Backend::default() };
-        let secure = matches!(server, ServerUrl::Network { secure: true, .. });
-        let connector = secure.then(|| connector(&settings.tls)).transpose()?;
-        let way = Way::new(&server, &settings, connector.as_ref())?;
+        let (way, server, path) = Way::to_url(url, tls, limit)?;
         let path = path.trim_end_matches('/').to_owned();
         Ok(Self { url: server, path, way, dialect, rewriting, limit })
     }
@@ -138,12 +130,4 @@ pub(super) fn random(bytes: &mut [u8]) {
 pub(super) fn text((name, value): (String, Vec<u8>)) -> (String, String) {
     // As in recordings: what is not ASCII as in Latin-1.
     (name, value.into_iter().map(char::from).collect())
-}
-
-/// A server and a path.
-pub(crate) fn split(url: &str) -> (&str, &str) {
-    let host = url.find("://").map_or(0, |scheme| scheme + 3);
-    let is_unix = url.starts_with("unix:");
-    let path = url.get(host..).and_then(|rest| rest.find('/')).filter(|_| !is_unix);
-    url.split_at(path.map_or(url.len(), |path| host + path))
 }

@@ -2,15 +2,12 @@
 
 use super::play::play;
 use super::{Bounds, Tried};
-use crate::config::backend::{Backend, ClientTls};
+use crate::config::backend::ClientTls;
 use crate::config::server_url::ServerUrl;
-use crate::config::values::Period;
 use crate::conformance::Site;
 use crate::conformance::case::Case;
 use crate::conformance::run::Run;
-use crate::rerun::target::split;
-use crate::upstream::{Way, connector};
-use anyhow::Context;
+use crate::upstream::Way;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -33,12 +30,8 @@ impl Target {
     /// # Errors
     /// When it is none, or the roots of its certificate cannot be read.
     pub(crate) fn new(url: &str, tls: ClientTls) -> anyhow::Result<Self> {
-        let (server, path) = split(url);
-        let server: ServerUrl = server.parse().with_context(|| format!("{url} is no target"))?;
-        let settings = Backend { tls, connect_timeout: Period(CONNECT), ..Backend::default() };
+        let (way, server, path) = Way::to_url(url, tls, CONNECT)?;
         let secure = matches!(server, ServerUrl::Network { secure: true, .. });
-        let connector = secure.then(|| connector(&settings.tls)).transpose()?;
-        let way = Way::new(&server, &settings, connector.as_ref())?;
         let host = server.authority().to_owned();
         let target = if path.is_empty() { "/" } else { path }.to_owned();
         Ok(Self { way, site: Site { host, target, secure } })

@@ -4,8 +4,9 @@ use super::announce::{Ends, header};
 use super::open::{NoBackend, lost};
 use super::resolve::Place;
 use super::tls;
-use crate::config::backend::{Backend, ProxyVersion};
+use crate::config::backend::{Backend, ClientTls, ProxyVersion};
 use crate::config::server_url::ServerUrl;
+use crate::config::values::Period;
 use crate::net::options::keep_alive_by_default;
 use crate::net::stream::{Conduit, Stream};
 use anyhow::Context;
@@ -63,6 +64,25 @@ impl Way {
         Ok(Self { target, tls, announced, limit: settings.connect_timeout.0 })
     }
 
+    /// What a URL names that stands alone, outside of any settings: `ws://` or `wss://` with a host, and
+    /// perhaps a path, or `unix:` with that of a socket. With the way come its parts, the path as it was
+    /// written.
+    ///
+    /// # Errors
+    /// When it is none, or the roots of its certificate cannot be read.
+    pub(crate) fn to_url(
+        url: &str,
+        tls: ClientTls,
+        limit: Duration,
+    ) -> anyhow::Result<(Self, ServerUrl, &str)> {
+        let (server, path) = split(url);
+        let server: ServerUrl = server.parse().with_context(|| format!("{url} is no target"))?;
+        let settings = Backend { tls, connect_timeout: Period(limit), ..Backend::default() };
+        let secure = matches!(server, ServerUrl::Network { secure: true, .. });
+        let connector = secure.then(|| tls::connector(&settings.tls)).transpose()?;
+        Ok((Self::new(&server, &settings, connector.as_ref())?, server, path))
+    }
+
     /// Connects, in the time that the settings give. `ends`: the client for whom it is done.
     ///
     /// # Errors
@@ -118,6 +138,14 @@ impl fmt::Debug for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Way").field("target", &self.target).finish_non_exhaustive()
     }
+}
+
+/// A server and a path.
+fn split(url: &str) -> (&str, &str) {
+    let host = url.find("://").map_or(0, |scheme| scheme + 3);
+    let is_unix = url.starts_with("unix:");
+    let path = url.get(host..).and_then(|rest| rest.find('/')).filter(|_| !is_unix);
+    url.split_at(path.map_or(url.len(), |path| host + path))
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ mod tls;
 pub(crate) use member::{Lease, Member};
 
 pub(crate) use connect::Way;
-pub(crate) use tls::connector;
 
 use crate::config::backend::Backend;
 use crate::config::server_url::ServerUrl;
@@ -33,6 +32,7 @@ use open::NoBackend;
 use queue::Queue;
 use seek::Busy;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tls::connector;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
