@@ -128,9 +128,12 @@ async function converse(client, backend, draft, closer) {
     await echoed({ do: 'fragments', text: TEXTS[2], count }, [{ text: TEXTS[2] }]);
   }
   if (client.about.can.includes('ping')) {
-    client.tell({ do: 'ping', base64: 'cGluZw==' });
-    await next(client, 'pong');
-    pings.push({ from: 'client', base64: 'cGluZw==' });
+    const base64 = 'cGluZw==';
+    client.tell({ do: 'ping', base64 });
+    // Not the pong for a ping of its own, between fragments.
+    const answers = (event) => event.event === 'pong' && event.base64 === base64;
+    await client.take(answers, `pong at ${client.name}`, Date.now() + WAIT_MS);
+    pings.push({ from: 'client', base64 });
   }
   const [by, peer] = closer === 'client' ? [client, 'client'] : [backend, 'server'];
   by.tell({ do: 'close', id, code: CODE, reason: REASON });
