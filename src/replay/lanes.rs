@@ -7,6 +7,7 @@ use super::script::{Body, Script};
 use super::variables::Variables;
 use crate::event::Kind;
 use crate::json::leaves;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many values may name lanes: a member with more of them holds data.
@@ -32,9 +33,9 @@ pub struct Lanes {
 
 impl Lanes {
     /// The lane of a message.
-    pub fn of(&self, body: &Body) -> String {
+    pub fn of(&self, body: &Body) -> Cow<'static, str> {
         let named = self.key.as_ref().and_then(|key| key.of(body));
-        named.unwrap_or_else(|| unnamed(body).to_owned())
+        named.map_or_else(|| Cow::Borrowed(unnamed(body)), Cow::Owned)
     }
 
     /// Where in the messages of a session values come from that are said again later: their lanes and
@@ -43,7 +44,7 @@ impl Lanes {
         let variables = Variables::find(script);
         let places = variables.sources().filter_map(|(index, path)| {
             let heard = script.heard.get(index)?;
-            Some((self.of(&heard.body), path.to_owned()))
+            Some((self.of(&heard.body).into_owned(), path.to_owned()))
         });
         places.collect()
     }

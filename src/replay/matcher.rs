@@ -40,14 +40,16 @@ struct Lane {
 impl Matcher {
     /// For a script.
     pub fn new(script: &Script, lanes: &Lanes) -> Self {
-        let mut this =
-            Self { lanes: Vec::new(), by_name: HashMap::new(), places: Vec::new(), strays: 0 };
+        let places = Vec::with_capacity(script.heard.len());
+        let mut this = Self { lanes: Vec::new(), by_name: HashMap::new(), places, strays: 0 };
         for (index, heard) in script.heard.iter().enumerate() {
             let number = this.lane(&lanes.of(&heard.body));
             let Some(lane) = this.lanes.get_mut(number) else { continue };
             this.places.push((number, lane.recorded.len()));
             lane.recorded.push(index);
-            lane.pending.push_back(index);
+        }
+        for lane in &mut this.lanes {
+            lane.pending = lane.recorded.iter().copied().collect();
         }
         this
     }

@@ -123,9 +123,11 @@ impl Player {
             to_say: script.said.len() as u64,
             expected: script.heard.len() as u64,
             damage: script.damage.clone(),
+            delays: Vec::with_capacity(script.heard.len()),
             ..Verdict::default()
         };
         let matcher = Matcher::new(&script, &plan.lanes);
+        let times = Vec::with_capacity(script.said.len());
         let mut this = Self {
             plan,
             matcher,
@@ -139,7 +141,7 @@ impl Player {
             awaited: Vec::new(),
             allowed: false,
             looked: 0,
-            times: Vec::new(),
+            times,
             live: None,
         };
         this.look_ahead();

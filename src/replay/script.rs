@@ -156,6 +156,10 @@ pub fn of(events: impl IntoIterator<Item = Event>) -> Option<Script> {
         What::Open(open) => Some(Script::new(session, at, open)),
         _ => None,
     })?;
+    // About one half is said, and the other heard.
+    let each = events.size_hint().0 / 2;
+    script.said.reserve(each);
+    script.heard.reserve(each);
     events.for_each(|event| script.take(event));
     Some(script)
 }

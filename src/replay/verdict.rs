@@ -2,6 +2,7 @@
 
 use super::compare::Difference;
 use super::variables::Variable;
+use std::borrow::Cow;
 
 /// How many findings of one kind are kept of a session; more are only counted.
 pub const MOST_FINDINGS: usize = 100;
@@ -120,7 +121,7 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delay {
     /// Its lane.
-    pub lane: String,
+    pub lane: Cow<'static, str>,
     /// In the recording.
     pub then: u64,
     /// Now.

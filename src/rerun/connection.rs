@@ -20,9 +20,9 @@ pub(super) async fn play(
     steps: Option<&mut Steps>,
     end: &CancellationToken,
 ) {
-    let opening = target.open(&player.script().open);
+    // No name for what is waited for: a session that waits would have the room for it twice.
     let opened = tokio::select! {
-        opened = opening => opened,
+        opened = target.open(&player.script().open) => opened,
         () = end.cancelled() => return player.interrupt(),
     };
     let now = since(clock);

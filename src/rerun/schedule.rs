@@ -70,27 +70,27 @@ impl Servers {
             None => None,
         };
         let steps = steps.as_deref_mut();
-        let Some(baseline) = &self.baseline else {
-            let mut player = Player::new(Arc::clone(plan), script, copy);
-            play(&self.target, &mut player, clock, steps, end).await;
-            return player.finish();
-        };
-        let player = |script| Player::kept(Arc::clone(plan), script, copy);
-        let [mut then, mut now] = [player(script.clone()), player(script)];
-        // Boxed, for most sessions are said to one server, and may be many.
-        Box::pin(async {
-            tokio::join!(
-                play(baseline, &mut then, clock, None, end),
-                play(&self.target, &mut now, clock, steps, end)
-            )
-        })
-        .await;
-        match (then.transcript(), now.transcript()) {
-            (Some(first), Some(second)) => {
-                judge(plan, (then.finish(), first), (now.finish(), second))
-            }
-            _ => now.finish(),
+        if let Some(baseline) = &self.baseline {
+            // Boxed, for most sessions are said to one server, and may be many.
+            let both = Box::pin(async move {
+                let player = |script| Player::kept(Arc::clone(plan), script, copy);
+                let [mut then, mut now] = [player(script.clone()), player(script)];
+                tokio::join!(
+                    play(baseline, &mut then, clock, None, end),
+                    play(&self.target, &mut now, clock, steps, end)
+                );
+                match (then.transcript(), now.transcript()) {
+                    (Some(first), Some(second)) => {
+                        judge(plan, (then.finish(), first), (now.finish(), second))
+                    }
+                    _ => now.finish(),
+                }
+            });
+            return both.await;
         }
+        let mut player = Player::new(Arc::clone(plan), script, copy);
+        play(&self.target, &mut player, clock, steps, end).await;
+        player.finish()
     }
 }
 

@@ -84,8 +84,7 @@ impl Target {
     /// # Errors
     /// When it cannot be reached, or what it answers is no answer.
     pub(super) async fn open(&self, open: &Open) -> anyhow::Result<Opened> {
-        let opening = self.open_slowly(open);
-        timeout(self.limit, opening).await.context("no answer in time")?
+        timeout(self.limit, self.open_slowly(open)).await.context("no answer in time")?
     }
 
     async fn open_slowly(&self, open: &Open) -> anyhow::Result<Opened> {

@@ -112,8 +112,9 @@ impl Way {
             announced.map_err(|error| lost(error, NoBackend::Connect))?;
         }
         let Some((connector, name)) = &self.tls else { return Ok(Stream::Plain(conduit)) };
-        let secured = connector.connect(name.clone(), conduit).await.map_err(NoBackend::Tls)?;
-        Ok(Stream::Tls(Box::new(secured.into())))
+        // Boxed, for who has no TLS is not to have the room for it.
+        let secured = Box::pin(connector.connect(name.clone(), conduit)).await;
+        Ok(Stream::Tls(Box::new(secured.map_err(NoBackend::Tls)?.into())))
     }
 
     /// Connects to the first of these addresses that accepts. Each has its share of the time that

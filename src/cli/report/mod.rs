@@ -10,6 +10,7 @@ use crate::replay::verdict::Verdict;
 use crate::transcript::account::Account;
 use anyhow::{Context, bail};
 use delays::Delays;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ pub(super) struct Report {
     verdicts: Vec<(usize, Verdict)>,
     /// Values that were carried forward: from where to where, and in how many sessions.
     carried: BTreeMap<(String, String), u64>,
-    delays: BTreeMap<String, Delays>,
+    delays: BTreeMap<Cow<'static, str>, Delays>,
     /// Whether somebody has interrupted it, so that sessions may not have been begun.
     pub(super) interrupted: bool,
     /// The rules that have made no difference.

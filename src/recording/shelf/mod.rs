@@ -8,6 +8,7 @@ use crate::transcript::account::Account;
 use crate::transcript::event::{Event, Header, Open, What};
 use anyhow::Context;
 use form::Events;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -38,6 +39,8 @@ pub(crate) struct Kept {
     /// When it began and ended, in nanoseconds since the start of the recording.
     pub(crate) at: u64,
     pub(crate) end: u64,
+    /// How many events it has.
+    count: usize,
     /// Where its events stand in the file, in order.
     written: Vec<(u64, usize)>,
     /// Those behind them.
@@ -80,6 +83,19 @@ impl Shelf {
     /// When the file cannot be read.
     pub(crate) fn events(&self, session: usize) -> anyhow::Result<Vec<Event>> {
         let Some(kept) = self.sessions.get(session) else { return Ok(Vec::new()) };
+        let mut bytes = Cow::from(&kept.events);
+        if !kept.written.is_empty() {
+            bytes = Cow::Owned(self.read(kept)?);
+        }
+        let mut events = Vec::with_capacity(kept.count);
+        for event in Events(&bytes) {
+            events.push(event.context("the file of the sessions has been changed")?);
+        }
+        Ok(events)
+    }
+
+    /// The events of a session of which some are in the file.
+    fn read(&self, kept: &Kept) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         for (at, length) in &kept.written {
             let Some(file) = &self.file else { continue };
@@ -88,8 +104,7 @@ impl Shelf {
             file.read_exact_at(bytes.get_mut(before..).unwrap_or_default(), *at)?;
         }
         bytes.extend_from_slice(&kept.events);
-        let events: Option<_> = Events(&bytes).collect();
-        events.context("the file of the sessions has been changed")
+        Ok(bytes)
     }
 
     /// Writes all that is in memory to the file.
@@ -124,11 +139,18 @@ impl Sink for Shelf {
             && (self.choose)(session, at, open)
         {
             self.open.insert(session, self.sessions.len());
-            self.sessions.push(Kept { at, end: at, written: Vec::new(), events: Vec::new() });
+            self.sessions.push(Kept {
+                at,
+                end: at,
+                count: 0,
+                written: Vec::new(),
+                events: Vec::new(),
+            });
         }
         let Some(index) = self.open.get(&session) else { return Ok(()) };
         let Some(kept) = self.sessions.get_mut(*index) else { return Ok(()) };
         kept.end = kept.end.max(at);
+        kept.count += 1;
         let before = kept.events.len();
         form::write(event, &mut kept.events);
         self.in_memory += kept.events.len() - before;

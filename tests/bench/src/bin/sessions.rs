@@ -1,13 +1,16 @@
 //! How many recorded sessions `hybridge replay` says in a second beside a bare client on tokio that does
-//! the same without a recording, and the memory that it takes: the same echo server for both, in rounds.
+//! the same without a recording, and the memory that it takes, in rounds. Each is measured with an echo
+//! server of its own, on a port of its own: connections to one that has had thousands wait for those to be
+//! forgotten.
 //!
 //!     cargo run --release --bin sessions -- --sessions 10000 --at-once 10000
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,6 +45,10 @@ struct Options {
     #[arg(long, default_value_t = 5)]
     rounds: u32,
 
+    /// Is the echo server, until standard input ends; its own process, for the files that it has open.
+    #[arg(long, hide = true)]
+    serve: bool,
+
     /// The program.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/release/hybridge"))]
     hybridge: PathBuf,
@@ -50,6 +57,9 @@ struct Options {
 fn main() -> Result<()> {
     let options = Options::parse();
     raise_descriptor_limit()?;
+    if options.serve {
+        return serve_until_told();
+    }
     let file = std::env::temp_dir().join(format!("sessions-{}.wsrec", std::process::id()));
     fs::write(&file, recording(&options)?)?;
     let result = compare(&options, &file);
@@ -58,15 +68,13 @@ fn main() -> Result<()> {
 }
 
 fn compare(options: &Options, file: &Path) -> Result<()> {
-    let server = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let listener = server.block_on(async { listen() })?;
-    let address = listener.local_addr()?;
-    server.spawn(serve(listener));
     let mut ratios = Vec::new();
     println!("round, bare sessions/s, replayed sessions/s, ratio, MiB");
     for round in 1..=options.rounds {
-        let bare = f64::from(options.sessions) / bare(options, address)?.as_secs_f64();
-        let (took, memory) = replayed(options, address, file)?;
+        let bare = f64::from(options.sessions)
+            / Server::start()?.measure(|address| bare(options, address))?.as_secs_f64();
+        let (took, memory) =
+            Server::start()?.measure(|address| replayed(options, address, file))?;
         let replayed = f64::from(options.sessions) / took.as_secs_f64();
         ratios.push(replayed / bare);
         println!("{round}, {bare:.0}, {replayed:.0}, {:.2}, {:.0}", replayed / bare, memory);
@@ -200,6 +208,45 @@ async fn talk(address: SocketAddr, session: u32, texts: &[String]) -> Result<()>
     to.encode_close([0; 4], &mut out);
     stream.write_all(&out).await?;
     while stream.read_buf(&mut bytes).await? > 0 {}
+    Ok(())
+}
+
+/// An echo server in a process of its own.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start() -> Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("--serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let out = child.stdout.take().context("no output")?;
+        BufReader::new(out).read_line(&mut line)?;
+        let address = line.trim().parse().context("the server does not listen")?;
+        Ok(Self { child, address })
+    }
+
+    /// Measures something that needs it, and ends it.
+    fn measure<T>(mut self, what: impl FnOnce(SocketAddr) -> Result<T>) -> Result<T> {
+        let measured = what(self.address);
+        drop(self.child.stdin.take());
+        self.child.wait()?;
+        measured
+    }
+}
+
+fn serve_until_told() -> Result<()> {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let listener = runtime.block_on(async { listen() })?;
+    println!("{}", listener.local_addr()?);
+    runtime.spawn(serve(listener));
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    runtime.shutdown_background();
     Ok(())
 }
 
