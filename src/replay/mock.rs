@@ -130,11 +130,8 @@ impl Mock {
         variables.answered(asked, &role.rules);
         let mut lanes: HashMap<String, Lane> = HashMap::new();
         for (index, heard) in script.heard.iter().enumerate() {
-            lanes
-                .entry(role.asks.of(&heard.body).into_owned())
-                .or_default()
-                .pending
-                .push_back(index);
+            let lane = role.asks.of(&heard.body).into_owned();
+            lanes.entry(lane).or_default().pending.push_back(index);
         }
         Self {
             role,

@@ -83,10 +83,10 @@ impl Shelf {
     /// When the file cannot be read.
     pub(crate) fn events(&self, session: usize) -> anyhow::Result<Vec<Event>> {
         let Some(kept) = self.sessions.get(session) else { return Ok(Vec::new()) };
-        let mut bytes = Cow::from(&kept.events);
-        if !kept.written.is_empty() {
-            bytes = Cow::Owned(self.read(kept)?);
-        }
+        let bytes = match kept.written.is_empty() {
+            true => Cow::from(&kept.events),
+            false => Cow::from(self.read(kept)?),
+        };
         let mut events = Vec::with_capacity(kept.count);
         for event in Events(&bytes) {
             events.push(event.context("the file of the sessions has been changed")?);
