@@ -18,11 +18,16 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use hybridge_bench::socket::raise_descriptor_limit;
 use hybridge_bench::wire::{Dialect, Frame, Framing, Opening, Role, answer};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+
+/// How often the memory of the program is looked at: it is gone with the program.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 
 #[derive(Parser)]
 struct Options {
@@ -133,6 +138,7 @@ fn replayed(options: &Options, address: SocketAddr, file: &Path) -> Result<(Dura
         .stdout(Stdio::null())
         .spawn()
         .context("cannot start hybridge")?;
+    let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
     let status = format!("/proc/{}/status", child.id());
     let mut memory = 0.0_f64;
     loop {
@@ -140,11 +146,12 @@ fn replayed(options: &Options, address: SocketAddr, file: &Path) -> Result<(Dura
         let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<f64>().ok());
         memory = memory.max(peak.unwrap_or(0.0) / 1024.0);
-        if let Some(status) = child.try_wait()? {
+        if poll(&mut [PollFd::new(&end, PollFlags::IN)], Some(&LOOK))? > 0 {
+            let took = start.elapsed();
+            let status = child.wait()?;
             ensure!(status.success(), "the replay ended with {status}");
-            return Ok((start.elapsed(), memory));
+            return Ok((took, memory));
         }
-        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
