@@ -1,8 +1,8 @@
 //! What a case is: what is said to the peer under test, and what may come of it.
 
+use super::body::{Body, Message};
 use crate::dialect::Dialect;
 use crate::event::{Kind, Side};
-use std::borrow::Cow;
 
 /// One case of the list.
 #[derive(Debug, Clone)]
@@ -189,22 +189,6 @@ pub enum Length {
     Claimed(u64),
 }
 
-/// Bytes: a pattern again and again up to a length, so that large ones take no room in the list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Body {
-    pattern: Cow<'static, [u8]>,
-    length: usize,
-}
-
-/// A message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// Text or binary.
-    pub kind: Kind,
-    /// The payload.
-    pub body: Body,
-}
-
 /// What comes of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grade {
@@ -246,64 +230,6 @@ pub enum Ending {
     Waits,
     /// Whatever comes.
     Any,
-}
-
-impl Body {
-    /// A pattern again and again, up to a length.
-    pub const fn of(pattern: &'static [u8], length: usize) -> Self {
-        Self { pattern: Cow::Borrowed(pattern), length }
-    }
-
-    /// The length.
-    pub const fn len(&self) -> usize {
-        self.length
-    }
-
-    /// Whether there is nothing.
-    pub const fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    /// The bytes.
-    pub fn bytes(&self) -> Vec<u8> {
-        self.pattern.iter().copied().cycle().take(self.length).collect()
-    }
-
-    /// Whether these are the bytes.
-    pub fn is(&self, bytes: &[u8]) -> bool {
-        bytes.len() == self.length && self.pattern.iter().cycle().zip(bytes).all(|(a, b)| a == b)
-    }
-}
-
-impl From<&'static str> for Body {
-    fn from(text: &'static str) -> Self {
-        Self::of(text.as_bytes(), text.len())
-    }
-}
-
-impl From<&'static [u8]> for Body {
-    fn from(bytes: &'static [u8]) -> Self {
-        Self::of(bytes, bytes.len())
-    }
-}
-
-impl From<Vec<u8>> for Body {
-    fn from(bytes: Vec<u8>) -> Self {
-        let length = bytes.len();
-        Self { pattern: Cow::Owned(bytes), length }
-    }
-}
-
-impl Message {
-    /// A text.
-    pub fn text(body: impl Into<Body>) -> Self {
-        Self { kind: Kind::Text, body: body.into() }
-    }
-
-    /// A binary message.
-    pub fn binary(body: impl Into<Body>) -> Self {
-        Self { kind: Kind::Binary, body: body.into() }
-    }
 }
 
 impl Frame {

@@ -1,6 +1,7 @@
 //! What has come of a case, held against what may come.
 
-use super::case::{Body, Case, Counts, Course, Ending, Grade, Message};
+use super::body::{Body, Message};
+use super::case::{Case, Counts, Course, Ending, Grade};
 use super::wire::{Close, close};
 use crate::dialect::Dialect;
 use crate::dialect::hybi::Version;

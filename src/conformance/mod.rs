@@ -5,6 +5,7 @@
 //! (`wire`, `reader`, `proof`): it has to judge the readers and writers of the proxy too.
 
 mod answer;
+pub mod body;
 pub mod case;
 mod cases;
 mod head;

@@ -3,7 +3,8 @@
 //! Nothing here is shared with the readers and writers that the proxy has: who judges them must not be
 //! them.
 
-use super::case::{Body, Frame, Length, Opcode};
+use super::body::Body;
+use super::case::{Frame, Length, Opcode};
 use super::proof::frame_key;
 use crate::dialect::Dialect;
 use crate::dialect::hixie::Draft;

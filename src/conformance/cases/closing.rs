@@ -1,8 +1,10 @@
 //! How a session ends, in the dialects without close codes: the end of the stream (75), `FF 00` (76), a
 //! frame whose body comes back (01 to 04), the letters of 05.
 
-use super::{Case, Course, Cut, Dialect, Frame, Message, Opcode, Step, answered, case, echo, text};
-use crate::conformance::case::{Body, Grade, Tests};
+use super::{
+    Body, Case, Course, Cut, Dialect, Frame, Message, Opcode, Step, answered, case, echo, text,
+};
+use crate::conformance::case::{Grade, Tests};
 use crate::conformance::wire::{self, Close};
 use crate::event::Side;
 

@@ -15,9 +15,8 @@ mod refused;
 mod reserved;
 mod utf8;
 
-use super::case::{
-    Body, Case, Counts, Course, Cut, Ending, Frame, Message, Need, Opcode, Opening, Step, Tests,
-};
+use super::body::{Body, Message};
+use super::case::{Case, Counts, Course, Cut, Ending, Frame, Need, Opcode, Opening, Step, Tests};
 use crate::dialect::Dialect;
 use crate::dialect::hybi::Version;
 use crate::event::{Kind, Side};
