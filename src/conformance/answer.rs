@@ -1,5 +1,6 @@
 //! The opening handshake of a client under test: its request judged, and the answer that the kit gives.
 
+use super::agreement::{FIELD, is_offered};
 use super::case::{Change, Grade};
 use super::head::Head;
 use super::proof::{accept, answer, connection_key, is_sixteen_bytes, number};
@@ -25,6 +26,11 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Whether it offers permessage-deflate.
+    pub fn offers_compression(&self) -> bool {
+        is_offered(&self.head.all(FIELD))
+    }
+
     /// Reads a request; `None` when it goes on. What it takes is gone from `bytes`.
     ///
     /// # Errors

@@ -45,6 +45,8 @@ pub enum Need {
     Echo,
     /// Binary messages.
     Binary,
+    /// permessage-deflate, negotiated.
+    Compression,
 }
 
 /// Which findings count against the peer beside what the courses say. What breaks the framing, and a
@@ -60,19 +62,30 @@ pub enum Counts {
     Masks,
 }
 
-/// How the session is opened. The first three are said to servers, the rest to clients.
+/// How the session is opened.
 #[derive(Debug, Clone)]
 pub enum Opening {
     /// As the dialect has it.
     Plain,
-    /// With changes to the request.
+    /// Compression is asked for; the first of these that the peer agrees to.
+    Compressed(&'static [Wish]),
+    /// To servers: with changes to the request.
     Request(Vec<Change>, Cut),
-    /// The head of the request, and key3 when the head of the answer has come.
+    /// To servers: the head of the request, and key3 when the head of the answer has come.
     LateKey3,
-    /// With changes to the answer.
+    /// To clients: with changes to the answer.
     Answer(Vec<Change>, Cut),
-    /// The answer, and what is said first in one segment with it.
+    /// To clients: the answer, and what is said first in one segment with it.
     AnswerWith(Vec<Frame>),
+}
+
+/// How the peer is asked to compress.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish {
+    /// Each message for itself.
+    pub forgets: bool,
+    /// Within a window of so many bits.
+    pub window: Option<u8>,
 }
 
 /// A change to a head, or to what follows it.
@@ -115,6 +128,8 @@ pub enum Step {
     Say(Vec<Frame>, Cut),
     /// A message in fragments of this size.
     Fragments(Kind, Body, usize),
+    /// A message that is compressed where that was negotiated, in fragments of this size.
+    Deflated(Kind, Body, usize),
     /// Waits until so many messages and pongs have come, all together.
     Await(usize),
     /// Gives the peer a part of the time to end the session.
@@ -200,6 +215,13 @@ pub enum Grade {
     Informational,
     /// A rule is broken.
     Fail,
+}
+
+impl Case {
+    /// Whether it is about a peer that agrees to compress.
+    pub fn needs_compression(&self) -> bool {
+        self.needs.contains(&Need::Compression)
+    }
 }
 
 /// A course of events that may come.

@@ -20,6 +20,8 @@ pub(super) struct Events {
     pub(super) is_open: bool,
     /// The status that there is no session for.
     pub(super) refused: Option<u16>,
+    /// Why the case is not for this peer, which does not agree to compress, or not so.
+    pub(super) declined: Option<String>,
     /// What is wrong with the proof of the handshake.
     pub(super) unproven: Option<String>,
     pub(super) findings: Vec<(Grade, String)>,
@@ -65,6 +67,8 @@ pub struct Verdict {
     pub notes: Vec<String>,
     /// Whether there was a session.
     pub opened: bool,
+    /// Whether the peer did not agree to what the case is about.
+    pub declined: bool,
 }
 
 /// Whether a session is alive by what has come, so that it can be closed.
@@ -113,7 +117,8 @@ pub(super) fn verdict(case: &Case, own: Side, events: &Events) -> Verdict {
         }
     }
     let expected = expected.unwrap_or_default();
-    Verdict { grade, expected, came, notes, opened: events.is_open }
+    let (opened, declined) = (events.is_open, events.declined.is_some());
+    Verdict { grade, expected, came, notes, opened, declined }
 }
 
 fn grade(case: &Case, own: Side, events: &Events) -> (Grade, Vec<String>) {
@@ -122,6 +127,9 @@ fn grade(case: &Case, own: Side, events: &Events) -> (Grade, Vec<String>) {
     }
     if let Some(what) = &events.unproven {
         return (Grade::Fail, vec![what.clone()]);
+    }
+    if let Some(what) = &events.declined {
+        return (Grade::Informational, vec![what.clone()]);
     }
     let mut why = None;
     for course in &case.courses {

@@ -2,13 +2,17 @@
 //!
 //! A case says what is said to a peer and which courses of events may come of it. The tables are data
 //! (`cases`); `run` plays one of them, `judge` has the verdict. What the kit knows of the wire is its own
-//! (`wire`, `reader`, `proof`): it has to judge the readers and writers of the proxy too.
+//! (`wire`, `reader`, `proof`; `agreement`, `deflate` and `inflate` for compression): it has to judge the
+//! readers and writers of the proxy too.
 
+mod agreement;
 mod answer;
 pub mod body;
 pub mod case;
 mod cases;
+mod deflate;
 mod head;
+mod inflate;
 mod judge;
 mod proof;
 mod reader;
@@ -23,4 +27,4 @@ pub use request::Site;
 
 /// The version of the list. The first number changes when a case that was there may now have another
 /// verdict, or is gone; the second when cases have come.
-pub const VERSION: &str = "1.0";
+pub const VERSION: &str = "1.1";

@@ -1,6 +1,7 @@
 //! What the peer says, read from raw bytes one whole frame after the other, and what is wrong with it.
 
 use super::case::Opcode;
+use super::inflate::Inflater;
 use super::proof::frame_key;
 use super::wire::{Close, Masks, close, letter, masked, masks, opcode, says_more};
 use crate::dialect::Dialect;
@@ -25,12 +26,22 @@ pub(super) struct Reader {
     side: Side,
     pub(super) connection_key: Vec<u8>,
     bytes: Vec<u8>,
+    /// What inflates messages, where compression was negotiated.
+    pub(super) inflater: Option<Inflater>,
     /// The message that has begun.
-    part: Option<(Kind, Vec<u8>)>,
+    part: Option<Part>,
     /// The keys that frames were masked with.
     pub(super) keys: Vec<Vec<u8>>,
     /// How many bytes may come; more than the case asks for is a peer that does not end.
     room: usize,
+}
+
+/// What has come of a message.
+#[derive(Debug)]
+struct Part {
+    kind: Kind,
+    is_compressed: bool,
+    payload: Vec<u8>,
 }
 
 /// A frame behind its mask.
@@ -46,8 +57,9 @@ struct Taken {
 
 impl Reader {
     pub(super) fn new(dialect: Dialect, side: Side, room: usize) -> Self {
-        let (connection_key, bytes, part, keys) = (Vec::new(), Vec::new(), None, Vec::new());
-        Self { dialect, side, connection_key, bytes, part, keys, room }
+        let (connection_key, bytes, keys) = (Vec::new(), Vec::new(), Vec::new());
+        let (inflater, part) = (None, None);
+        Self { dialect, side, connection_key, bytes, inflater, part, keys, room }
     }
 
     /// Takes what has come.
@@ -190,9 +202,6 @@ impl Reader {
         let Taken { start, second, digits, payload, .. } = frame;
         let is_last = (start & 0x80 != 0) != says_more(self.dialect);
         let fourth = masks(self.dialect) != Masks::Payload && second & 0x80 != 0;
-        if start & 0x70 != 0 || fourth {
-            return Err("a reserved bit is set".to_owned());
-        }
         // "The minimal number of bytes MUST be used" (RFC 6455 section 5.2).
         let least = match payload.len() {
             0..126 => 0,
@@ -203,12 +212,20 @@ impl Reader {
             return Err(format!("a length of {} in {digits} bytes", payload.len()));
         }
         let opcode = opcode(self.dialect, start & 0x0f);
+        // With permessage-deflate the first bit is that of the first frame of a compressed message (RFC
+        // 7692 section 6).
+        let begins = matches!(opcode, Opcode::Text | Opcode::Binary);
+        let is_compressed = start & 0x40 != 0 && begins && self.inflater.is_some();
+        if start & if is_compressed { 0x30 } else { 0x70 } != 0 || fourth {
+            return Err("a reserved bit is set".to_owned());
+        }
         if matches!(opcode, Opcode::Close | Opcode::Ping | Opcode::Pong)
             && (!is_last || payload.len() > 125)
         {
             return Err("a control frame in fragments, or of more than 125 bytes".to_owned());
         }
-        let (kind, mut message) = match (opcode, self.part.take()) {
+        let begun = |kind| Part { kind, is_compressed, payload: Vec::new() };
+        let mut part = match (opcode, self.part.take()) {
             (Opcode::Ping, part) => {
                 self.part = part;
                 return Ok(Some(Heard::Ping(payload)));
@@ -222,17 +239,22 @@ impl Reader {
                 return Ok(Some(Heard::Close(payload)));
             }
             (Opcode::Continuation, Some(part)) => part,
-            (Opcode::Text, None) => (Kind::Text, Vec::new()),
-            (Opcode::Binary, None) => (Kind::Binary, Vec::new()),
+            (Opcode::Text, None) => begun(Kind::Text),
+            (Opcode::Binary, None) => begun(Kind::Binary),
             (Opcode::Number(number), _) => return Err(format!("a frame of opcode {number:x}")),
             _ => {
                 return Err("a fragment that continues nothing, or a message in another".to_owned());
             }
         };
-        message.extend(payload);
+        part.payload.extend(payload);
         if !is_last {
-            self.part = Some((kind, message));
+            self.part = Some(part);
             return Ok(None);
+        }
+        let (kind, mut message) = (part.kind, part.payload);
+        if let Some(inflater) = self.inflater.as_mut().filter(|_| part.is_compressed) {
+            message = inflater.inflate(&message, self.room)?;
+            self.room -= message.len();
         }
         if kind == Kind::Text && str::from_utf8(&message).is_err() {
             return Err("a text that is not UTF-8".to_owned());

@@ -1,5 +1,6 @@
 //! The opening handshake of a server under test: the request that the kit makes, and the answer judged.
 
+use super::agreement::{FIELD, confirm};
 use super::case::{Change, Grade};
 use super::head::Head;
 use super::proof::{accept, answer, is_sixteen_bytes};
@@ -78,6 +79,12 @@ impl Draught {
         }
         bytes.extend_from_slice(b"\r\n");
         bytes
+    }
+
+    /// All values of a field.
+    pub(super) fn all(&self, name: &str) -> Vec<&[u8]> {
+        let same = self.fields.iter().filter(|field| field.0.eq_ignore_ascii_case(name));
+        same.map(|(_, value)| value.as_slice()).collect()
     }
 
     /// The value of a field, as it is read.
@@ -202,8 +209,9 @@ pub(super) fn judge(dialect: Dialect, site: &Site, request: &Draught, head: &Hea
             |found: &[u8]| offered.split(',').any(|offer| offer.trim().as_bytes() == found);
         find(fail, chosen.len() > 1, "more than one subprotocol");
         find(fail, chosen.iter().any(|c| !is_offered(c)), "a subprotocol that was not offered");
-        let extensions = head.all("Sec-WebSocket-Extensions");
-        find(fail, !extensions.is_empty(), "an extension that was not offered");
+        if let Err(what) = confirm(&request.all(FIELD), &head.all(FIELD)) {
+            find(fail, true, &what);
+        }
         return findings;
     }
     let prefix = if dialect == Dialect::Hixie(Draft::H75) { "" } else { "Sec-" };

@@ -1,19 +1,26 @@
 //! One case in progress: what is to be done next, what has come, and in the end the verdict. Knows no
 //! socket and no clock.
 
+use super::agreement::{self, Agreed, FIELD, confirm};
 use super::answer::{self, Asked};
-use super::case::{Case, Course, Cut, Ending, Frame, Opening, Step};
+use super::body::Body;
+use super::case::{Case, Change, Course, Cut, Ending, Frame, Grade, Opening, Step};
+use super::deflate::Deflater;
 use super::head::{Head, LONGEST};
+use super::inflate::Inflater;
 use super::judge::{self, Events, Verdict};
 use super::proof::connection_key;
 use super::reader::{Heard, Reader};
 use super::request::{self, Draught, Site, has_key3};
-use super::wire::{Close, Voice, close, fragments};
-use crate::event::Side;
+use super::wire::{Close, Voice, close, fragments, pieces};
+use crate::event::{Kind, Side};
 use std::collections::VecDeque;
 
 /// How much a peer may say beyond what a case asks for, in bytes: room for a greeting and pings.
 const ROOM: usize = 1 << 20;
+
+/// The reserved bit of compressed messages (RFC 7692 section 6): of the three the first.
+const COMPRESSED: u8 = 4;
 
 /// What is to be done next.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +45,8 @@ pub struct Run {
     own: Side,
     voice: Voice,
     reader: Reader,
+    /// What compresses our messages, where that was negotiated.
+    deflater: Option<Deflater>,
     /// What is to be written.
     out: VecDeque<Vec<u8>>,
     /// The request or the answer of the kit.
@@ -62,9 +71,14 @@ impl Run {
     pub fn at_server(case: Case, site: &Site) -> Self {
         let mut made = request::request(case.dialect, site);
         let mut cut = Cut::Whole;
-        if let Opening::Request(changes, how) = &case.opening {
-            changes.iter().for_each(|change| made.change(change, &site.target));
-            cut = *how;
+        match &case.opening {
+            Opening::Request(changes, how) => {
+                changes.iter().for_each(|change| made.change(change, &site.target));
+                cut = *how;
+            }
+            Opening::Compressed(wishes) => made.add(FIELD, agreement::offer(wishes)),
+            Opening::Plain | Opening::LateKey3 => {}
+            Opening::Answer(..) | Opening::AnswerWith(_) => {}
         }
         let mut this = Self::new(case, Side::Client, site.clone());
         let head = made.head();
@@ -82,13 +96,20 @@ impl Run {
     pub fn before_client(case: Case, asked: &Asked) -> Self {
         let (host, target) = (String::new(), asked.target.clone());
         let mut this = Self::new(case, Side::Backend, Site { host, target, secure: false });
+        let offers = asked.head.all(FIELD);
         let (changes, cut, first) = match &this.case.opening {
+            Opening::Compressed(wishes) => {
+                let answer = agreement::answer(&offers, wishes);
+                let change = answer.map(|answer| Change::Add(FIELD, answer.into_bytes()));
+                (change.into_iter().collect(), Cut::Whole, Vec::new())
+            }
             Opening::Answer(changes, cut) => (changes.clone(), *cut, Vec::new()),
             Opening::AnswerWith(frames) => (Vec::new(), Cut::Whole, frames.clone()),
             Opening::Plain | Opening::Request(..) | Opening::LateKey3 => Default::default(),
         };
         let (made, key) = answer::respond(this.case.dialect, asked, &changes);
         this.events.findings = answer::judge(this.case.dialect, asked);
+        this.answer_offers(&offers, &made.all(FIELD));
         this.voice.connection_key.clone_from(&key);
         this.reader.connection_key = key;
         let mut bytes = [made.head(), made.behind.clone()].concat();
@@ -112,6 +133,7 @@ impl Run {
             ),
             case,
             own,
+            deflater: None,
             out: VecDeque::new(),
             made: Draught::default(),
             late: Vec::new(),
@@ -161,6 +183,10 @@ impl Run {
                 Step::Fragments(kind, body, size) => {
                     return self.say(&fragments(kind, &body, size), Cut::Whole);
                 }
+                Step::Deflated(kind, body, size) => {
+                    let frames = self.deflated(kind, &body, size);
+                    return self.say(&frames, Cut::Whole);
+                }
                 Step::Finish => {
                     self.has_finished = true;
                     return Next::Finish;
@@ -169,6 +195,45 @@ impl Run {
             }
         }
         self.end()
+    }
+
+    /// Takes on what our answer to the offers of a client means, if the case is one for it.
+    fn answer_offers(&mut self, offers: &[&[u8]], answers: &[&[u8]]) {
+        let agreed = confirm(offers, answers);
+        let is_asked = matches!(self.case.opening, Opening::Compressed(_));
+        if is_asked {
+            let wrong = agreement::wrong_offers(offers).into_iter();
+            self.events.findings.extend(wrong.map(|what| (Grade::Fail, what)));
+        }
+        // Whether an answer can be taken depends on the offers.
+        let refuses = self.case.courses.iter().any(|c| matches!(c.end, Ending::Refused(_)));
+        let is_other = !answers.is_empty() && agreed.is_ok() == refuses;
+        if is_asked && answers.is_empty() || is_other {
+            self.decline("its offers of compression have another answer");
+        }
+        self.agree(agreed.ok().flatten());
+    }
+
+    /// What both sides agreed on from now on holds.
+    fn agree(&mut self, agreed: Option<Agreed>) {
+        self.deflater = agreed.map(|agreed| Deflater::new(agreed[self.own]));
+        self.reader.inflater = agreed.map(|agreed| Inflater::new(agreed[self.own.other()]));
+    }
+
+    /// The case is not one for this peer.
+    fn decline(&mut self, why: &str) {
+        self.events.declined = Some(why.to_owned());
+        self.is_over = true;
+    }
+
+    /// A message as frames, compressed where that was negotiated.
+    fn deflated(&mut self, kind: Kind, body: &Body, size: usize) -> Vec<Frame> {
+        let Some(deflater) = &mut self.deflater else { return fragments(kind, body, size) };
+        let mut frames = fragments(kind, &Body::from(deflater.deflate(&body.bytes())), size);
+        if let Some(first) = frames.first_mut() {
+            *first = first.clone().reserving(COMPRESSED);
+        }
+        frames
     }
 
     fn say(&mut self, frames: &[Frame], cut: Cut) -> Next {
@@ -290,12 +355,21 @@ impl Run {
             Err(what) => self.events.unproven = Some(what),
         }
         self.events.findings = request::judge(dialect, &self.site, &self.made, head);
+        let agreed = confirm(&self.made.all(FIELD), &head.all(FIELD));
         self.is_open = true;
         // Where there should be no session, nothing is to be said in it.
         let is_refusal = |end: &Ending| matches!(end, Ending::Refused(_));
         let courses = &self.case.courses;
         self.is_over = courses.iter().any(|course| is_refusal(&course.end))
             && courses.iter().all(|c| is_refusal(&c.end) || c.end == Ending::Any);
+        match (agreed, &self.case.opening) {
+            (Ok(None), Opening::Compressed(_)) => self.decline("it declines to compress so"),
+            (Err(what), Opening::Compressed(_)) => {
+                self.events.unproven = Some(what);
+                self.is_over = true;
+            }
+            (agreed, _) => self.agree(agreed.ok().flatten()),
+        }
         &[]
     }
 
@@ -321,17 +395,5 @@ impl Run {
     pub fn verdict(mut self) -> Verdict {
         self.events.is_open = self.is_open;
         judge::verdict(&self.case, self.own, &self.events)
-    }
-}
-
-/// Bytes as segments.
-fn pieces(bytes: &[u8], cut: Cut) -> Vec<Vec<u8>> {
-    match cut {
-        Cut::Whole | Cut::Frames => vec![bytes.to_vec()],
-        Cut::Pieces(size) => bytes.chunks(size.max(1)).map(<[u8]>::to_vec).collect(),
-        Cut::At(at) => {
-            let (before, behind) = bytes.split_at(at.min(bytes.len()));
-            [before, behind].into_iter().filter(|p| !p.is_empty()).map(<[u8]>::to_vec).collect()
-        }
     }
 }

@@ -4,7 +4,7 @@
 //! them.
 
 use super::body::Body;
-use super::case::{Frame, Length, Opcode};
+use super::case::{Cut, Frame, Length, Opcode};
 use super::proof::frame_key;
 use crate::dialect::Dialect;
 use crate::dialect::hixie::Draft;
@@ -254,6 +254,18 @@ pub(super) fn fragments(kind: Kind, body: &Body, size: usize) -> Vec<Frame> {
         frames.push(if at + 1 == last { frame } else { frame.more() });
     }
     frames
+}
+
+/// Bytes as segments.
+pub(super) fn pieces(bytes: &[u8], cut: Cut) -> Vec<Vec<u8>> {
+    match cut {
+        Cut::Whole | Cut::Frames => vec![bytes.to_vec()],
+        Cut::Pieces(size) => bytes.chunks(size.max(1)).map(<[u8]>::to_vec).collect(),
+        Cut::At(at) => {
+            let (before, behind) = bytes.split_at(at.min(bytes.len()));
+            [before, behind].into_iter().filter(|p| !p.is_empty()).map(<[u8]>::to_vec).collect()
+        }
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,14 @@ use tokio::time::timeout;
 /// The list of a dialect.
 pub(crate) type List = dyn Fn(Dialect) -> Vec<Case> + Send + Sync;
 
+/// What is told of clients.
+pub(crate) enum Told {
+    /// One was held to a case.
+    Tried(Box<Tried>),
+    /// One of this dialect offers no compression: so many cases are left out.
+    Uncompressed(Dialect, usize),
+}
+
 /// A server that clients under test connect to.
 pub(crate) struct Kit {
     /// The dialects that clients are held to; those that they speak where there are none.
@@ -43,7 +51,7 @@ impl Kit {
     }
 
     /// Serves clients until all cases of their dialects have been tried.
-    pub(crate) fn start(self: Arc<Self>, sockets: Vec<Socket>) -> Receiver<Tried> {
+    pub(crate) fn start(self: Arc<Self>, sockets: Vec<Socket>) -> Receiver<Told> {
         let (sender, receiver) = channel(self.bounds.parallel);
         let places = Arc::new(Semaphore::new(self.bounds.parallel));
         for socket in sockets {
@@ -74,16 +82,20 @@ impl Kit {
         desk.given == 0 && !desk.lists.is_empty() && desk.lists.values().all(VecDeque::is_empty)
     }
 
-    async fn client(&self, mut stream: Stream, sender: &Sender<Tried>) {
+    async fn client(&self, mut stream: Stream, sender: &Sender<Told>) {
         let Some(asked) = self.asked(&mut stream).await else { return };
         // A client to whom nothing is left to say is left alone.
-        let Some(case) = self.take(&asked) else { return };
+        let (case, uncompressed) = self.take(&asked);
+        if let Some((dialect, count)) = uncompressed {
+            sender.send(Told::Uncompressed(dialect, count)).await.ok();
+        }
+        let Some(case) = case else { return };
         let begun = tokio::time::Instant::now();
         let mut run = Run::before_client(case.clone(), &asked);
         play(stream, &mut run, self.bounds).await;
         let tried = Tried { case, verdict: run.verdict(), took: begun.elapsed() };
         self.desk().given -= 1;
-        sender.send(tried).await.ok();
+        sender.send(Told::Tried(Box::new(tried))).await.ok();
     }
 
     /// The request of a client; `None` from one that asks for no session that is known.
@@ -105,19 +117,22 @@ impl Kit {
         }
     }
 
-    /// The next case for a client.
-    fn take(&self, asked: &Asked) -> Option<Case> {
+    /// The next case for a client, and how many are left out of now on because it does not compress.
+    fn take(&self, asked: &Asked) -> (Option<Case>, Option<(Dialect, usize)>) {
         let wanted = asked.dialects.iter().find(|dialect| self.wanted.contains(dialect));
         let dialect = match self.wanted.is_empty() {
             true => asked.dialects.first(),
             false => wanted,
         };
-        let dialect = *dialect?;
+        let Some(dialect) = dialect.copied() else { return (None, None) };
         let mut desk = self.desk();
         let list = desk.lists.entry(dialect).or_insert_with(|| (self.list)(dialect).into());
-        let case = list.pop_front()?;
-        desk.given += 1;
-        Some(case)
+        let all = list.len();
+        list.retain(|case| asked.offers_compression() || !case.needs_compression());
+        let uncompressed = all - list.len();
+        let case = list.pop_front();
+        desk.given += usize::from(case.is_some());
+        (case, (uncompressed > 0).then_some((dialect, uncompressed)))
     }
 
     fn desk(&self) -> std::sync::MutexGuard<'_, Desk> {

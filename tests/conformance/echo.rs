@@ -1,48 +1,16 @@
 //! Peers of all dialects that echo, as servers and as clients, written from the documents for these tests
 //! alone; and such as have a flaw on purpose.
 
+mod deflate;
+mod flaw;
 mod opening;
 
+use deflate::Deflate;
+pub(crate) use flaw::Flaw;
 use sha1::{Digest, Sha1};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
-
-/// What is wrong with a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flaw {
-    None,
-    /// It does not look whether a text is UTF-8.
-    AnyText,
-    /// As a server it masks, or as a client it does not.
-    WrongMask,
-    /// The same mask for all frames.
-    SameMask,
-    /// It proves nothing, or asks for no proof.
-    Proof,
-    NoPong,
-    /// It forgets all but the last fragment.
-    Fragments,
-    ReservedBits,
-    Opcodes,
-    NoClose,
-    /// It has 16 bits for a length.
-    ShortLength,
-    Unmasked,
-    LongControl,
-    BehindClose,
-    AnyVersion,
-    SmallUpgrade,
-    AnyKey,
-    /// A text ends at NUL.
-    Nul,
-    OtherReason,
-    /// It masks by what is said with a frame, not by the key of the connection.
-    ConnectionKey,
-    EmptyClose,
-    AnyCode,
-    TwoConnections,
-}
 
 /// The marks of a dialect.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +47,9 @@ struct Peer {
     count: u8,
     input: Vec<u8>,
     at: usize,
+    deflate: Option<Deflate>,
+    /// Whether the message that has begun is compressed.
+    is_compressed: bool,
 }
 
 /// A server that echoes, for as long as the test runs.
@@ -115,7 +86,19 @@ impl Peer {
     fn new(stream: TcpStream, style: Style, flaw: Flaw, is_client: bool) -> Self {
         stream.set_nodelay(true).unwrap();
         let (connection_key, input) = (Vec::new(), Vec::new());
-        Self { stream, style, flaw, is_client, connection_key, count: 0, input, at: 0 }
+        let (count, at, deflate, is_compressed) = (0, 0, None, false);
+        Self {
+            stream,
+            style,
+            flaw,
+            is_client,
+            connection_key,
+            count,
+            input,
+            at,
+            deflate,
+            is_compressed,
+        }
     }
 
     /// Ends the stream, and waits for the other end, so that nothing said is lost.
@@ -254,6 +237,12 @@ impl Peer {
                         part = Some((kind, whole));
                         continue;
                     }
+                    if let Some(deflate) = self.deflate.as_mut().filter(|_| self.is_compressed) {
+                        whole = match deflate.inflate(&whole) {
+                            Ok(whole) => whole,
+                            Err(code) => return self.fail(code),
+                        };
+                    }
                     if kind == 1 && str::from_utf8(&whole).is_err() && self.flaw != Flaw::AnyText {
                         return self.fail(1007);
                     }
@@ -294,7 +283,12 @@ impl Peer {
         };
         let front = unmask(self.take(2)?);
         let (start, second) = (front[0], front[1]);
-        if start & 0x70 != 0 && self.flaw != Flaw::ReservedBits {
+        let begins = matches!(start & 0x0f, 1 | 2) && self.deflate.is_some();
+        let is_compressed = begins && start & 0x70 == 0x40;
+        if begins {
+            self.is_compressed = is_compressed;
+        }
+        if start & 0x70 != 0 && !is_compressed && self.flaw != Flaw::ReservedBits {
             return Ok(Err(1002));
         }
         let is_last = (start & 0x80 != 0) != (self.style.version < 4);
@@ -329,7 +323,12 @@ impl Peer {
         Ok(Ok((is_last, opcode, payload)))
     }
 
-    fn say(&mut self, opcode: u8, payload: &[u8]) -> io::Result<()> {
+    fn say(&mut self, opcode: u8, message: &[u8]) -> io::Result<()> {
+        let deflated = match &mut self.deflate {
+            Some(deflate) if opcode < 8 => Some(deflate.deflate(message)),
+            _ => None,
+        };
+        let payload = deflated.as_deref().unwrap_or(message);
         let number = match (self.is_old(), opcode) {
             (true, 1) => 4,
             (true, 2) => 5,
@@ -339,7 +338,7 @@ impl Peer {
         let start = number | if self.style.version < 4 { 0 } else { 0x80 };
         let masks_payload = !self.is_old() && self.is_client != (self.flaw == Flaw::WrongMask);
         let bit = if masks_payload { 0x80 } else { 0 };
-        let mut frame = vec![start];
+        let mut frame = vec![start | if deflated.is_some() { 0x40 } else { 0 }];
         match payload.len() {
             short @ 0..=125 => frame.push(bit | short as u8),
             medium @ 126..=0xffff => {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 /// A dialect, a flaw of a server, and a case that it fails.
-const OF_SERVERS: [(&str, Flaw, &str); 30] = [
+const OF_SERVERS: [(&str, Flaw, &str); 40] = [
     ("rfc6455", Flaw::AnyText, "rfc6455/utf8/6.3.1"),
     ("rfc6455", Flaw::AnyText, "rfc6455/utf8/6.20.1"),
     ("rfc6455", Flaw::WrongMask, "rfc6455/framing/1.1.2"),
@@ -27,6 +27,16 @@ const OF_SERVERS: [(&str, Flaw, &str); 30] = [
     ("rfc6455", Flaw::AnyVersion, "rfc6455/refused/version-99"),
     ("rfc6455", Flaw::AnyCode, "rfc6455/closing/7.9.4"),
     ("rfc6455", Flaw::AnyCode, "rfc6455/closing/7.3.2"),
+    ("rfc6455", Flaw::AnyOffer, "rfc6455/negotiation/unknown-parameter"),
+    ("rfc6455", Flaw::Unconfirmed, "rfc6455/negotiation/server-no-takeover"),
+    ("rfc6455", Flaw::Unconfirmed, "rfc6455/compression/13.3.1"),
+    ("rfc6455", Flaw::Context, "rfc6455/deflate/takeover"),
+    ("rfc6455", Flaw::Takeover, "rfc6455/negotiation/keeps-to-takeover"),
+    ("rfc6455", Flaw::Window, "rfc6455/negotiation/keeps-to-window"),
+    ("rfc6455", Flaw::AnyData, "rfc6455/deflate/stored-length"),
+    ("rfc6455", Flaw::FinalBlock, "rfc6455/deflate/final-block"),
+    ("rfc6455", Flaw::AnyText, "rfc6455/deflate/invalid-utf8"),
+    ("rfc6455", Flaw::ReservedBits, "rfc6455/deflate/bit-on-continuation"),
     ("hybi-07", Flaw::NoPong, "hybi-07/pings/2.4"),
     ("hybi-06", Flaw::ShortLength, "hybi-06/framing/1.2.7"),
     ("hybi-05", Flaw::EmptyClose, "hybi-05/closing/server-letter"),
@@ -43,11 +53,15 @@ const OF_SERVERS: [(&str, Flaw, &str); 30] = [
 ];
 
 /// The same of clients.
-const OF_CLIENTS: [(&str, Flaw, &str); 6] = [
+const OF_CLIENTS: [(&str, Flaw, &str); 10] = [
     ("rfc6455", Flaw::Proof, "rfc6455/answers/wrong-proof"),
     ("rfc6455", Flaw::SameMask, "rfc6455/masks/fresh"),
     ("rfc6455", Flaw::WrongMask, "rfc6455/framing/1.1.2"),
     ("rfc6455", Flaw::AnyText, "rfc6455/utf8/6.3.2"),
+    ("rfc6455", Flaw::AnyAnswer, "rfc6455/negotiation/answer-window-16"),
+    ("rfc6455", Flaw::Context, "rfc6455/deflate/takeover"),
+    ("rfc6455", Flaw::Takeover, "rfc6455/compression/13.2.1"),
+    ("rfc6455", Flaw::Window, "rfc6455/negotiation/keeps-to-window"),
     ("hybi-05", Flaw::EmptyClose, "hybi-05/closing/client-letter"),
     ("hixie-76", Flaw::Proof, "hixie-76/answers/wrong-proof"),
 ];

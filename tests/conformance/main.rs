@@ -9,6 +9,7 @@
 )]
 #![expect(dead_code, reason = "the module is shared with other tests, which use the rest")]
 
+mod deflate;
 mod echo;
 mod flaws;
 #[path = "../proxy/program.rs"]
@@ -18,6 +19,7 @@ use echo::{Flaw, STYLES, serve, visit};
 use program::Program;
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,13 +61,18 @@ impl Outcome {
         command.arg("--report").arg(format!("json:{}", file.display()));
         let output = command.output().unwrap();
         let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        let report = fs::read(&file).unwrap_or_else(|error| panic!("{error}: {told}"));
+        Self::read(&file, output.status.code(), told)
+    }
+
+    /// What the kit has reported.
+    fn read(file: &Path, code: Option<i32>, told: String) -> Self {
+        let report = fs::read(file).unwrap_or_else(|error| panic!("{error}: {told}"));
         let report: Value = serde_json::from_slice(&report).unwrap();
         let cases = report["cases"].as_array().unwrap().iter();
         let word = |case: &Value, name: &str| case[name].as_str().unwrap().to_owned();
         let cases =
             cases.map(|case| (word(case, "id"), word(case, "verdict"), case.clone())).collect();
-        Self { code: output.status.code(), cases, told }
+        Self { code, cases, told }
     }
 
     /// Holds that none has failed, and that there were so many.

@@ -7,13 +7,13 @@ use super::report::Written;
 use crate::config::backend::ClientTls;
 use crate::config::listener::Listener;
 use crate::config::values::Address;
-use crate::conformance::case::{Case, Counts, Need};
+use crate::conformance::case::{Case, Counts, Need, Opening};
 use crate::conformance::{VERSION, list};
 use crate::dialect::{ALL, Dialect};
 use crate::event::Side;
 use crate::net::listen::Socket;
 use crate::trial::Bounds;
-use crate::trial::server::Kit;
+use crate::trial::server::{Kit, Told};
 use crate::trial::target::Target;
 use anyhow::bail;
 use clap::ValueHint;
@@ -137,6 +137,8 @@ fn chosen(choice: &Choice, dialect: Dialect, side: Side) -> Vec<Case> {
         let is_able = case.needs.iter().all(|need| match need {
             Need::Echo => choice.echoes,
             Need::Binary => choice.has_binary,
+            // What the peer agrees to is asked of it.
+            Need::Compression => true,
         });
         is_named && is_able && case.tests.has(side)
     });
@@ -188,7 +190,13 @@ async fn at_server(
             report.unspoken(dialect, !args.dialects.is_empty(), probed.verdict);
             continue;
         }
-        let cases = chosen(&choice, dialect, Side::Backend);
+        let mut cases = chosen(&choice, dialect, Side::Backend);
+        let all = cases.len();
+        if cases.iter().any(Case::needs_compression) && !compresses(target, dialect, bounds).await?
+        {
+            cases.retain(|case| !case.needs_compression());
+        }
+        report.uncompressed(dialect, all - cases.len());
         let mut trying = target.start(cases, bounds, end.clone());
         while let Some(tried) = trying.recv().await {
             match tried {
@@ -201,6 +209,13 @@ async fn at_server(
         }
     }
     Ok(report)
+}
+
+/// Whether a server agrees to compress, asked in the plainest way.
+async fn compresses(target: &Target, dialect: Dialect, bounds: Bounds) -> anyhow::Result<bool> {
+    let is_probe = |case: &Case| matches!(case.opening, Opening::Compressed(_));
+    let Some(probe) = list(dialect, 0).into_iter().find(is_probe) else { return Ok(false) };
+    Ok(!target.attempt(probe, bounds).await?.verdict.declined)
 }
 
 async fn before_clients(
@@ -223,12 +238,15 @@ async fn before_clients(
     }
     let mut trying = Arc::clone(&kit).start(sockets);
     loop {
-        let tried = tokio::select! {
-            tried = trying.recv() => tried,
+        let told = tokio::select! {
+            told = trying.recv() => told,
             () = end.cancelled() => None,
         };
-        let Some(tried) = tried else { return Ok(report) };
-        report.take(tried);
+        match told {
+            None => return Ok(report),
+            Some(Told::Tried(tried)) => report.take(*tried),
+            Some(Told::Uncompressed(dialect, count)) => report.uncompressed(dialect, count),
+        }
         if kit.is_done() && trying.is_empty() {
             return Ok(report);
         }

@@ -25,6 +25,8 @@ pub(super) struct Report {
     tried: Vec<Tried>,
     /// Dialects that the server does not speak, and whether they were asked for by name.
     unspoken: Vec<(Dialect, bool, Verdict)>,
+    /// Dialects that the peer does not compress in, and how many cases are left out for it.
+    uncompressed: Vec<(Dialect, usize)>,
     /// What kept cases from being tried.
     lost: Vec<String>,
     pub(super) interrupted: bool,
@@ -41,6 +43,12 @@ impl Report {
 
     pub(super) fn unspoken(&mut self, dialect: Dialect, is_asked: bool, verdict: Verdict) {
         self.unspoken.push((dialect, is_asked, verdict));
+    }
+
+    pub(super) fn uncompressed(&mut self, dialect: Dialect, count: usize) {
+        if count > 0 {
+            self.uncompressed.push((dialect, count));
+        }
     }
 
     pub(super) fn lost(&mut self, error: &anyhow::Error) {
@@ -114,6 +122,9 @@ impl Report {
         for (dialect, _, verdict) in &self.unspoken {
             writeln!(out, "{dialect}: not spoken ({})", safe(&verdict.came))?;
         }
+        for (dialect, count) in &self.uncompressed {
+            writeln!(out, "{dialect}: permessage-deflate not spoken ({count} cases left out)")?;
+        }
         for lost in &self.lost {
             writeln!(out, "not tried: {}", safe(lost))?;
         }
@@ -145,12 +156,14 @@ impl Report {
             })
         });
         let unspoken = self.unspoken.iter().map(|(dialect, ..)| dialect.name());
+        let uncompressed = self.uncompressed.iter().map(|(dialect, _)| dialect.name());
         let whole = json!({
             "version": FORM,
             "list": VERSION,
             "subject": self.subject,
             "dialects": dialects.collect::<Vec<_>>(),
             "unspoken": unspoken.collect::<Vec<_>>(),
+            "uncompressed": uncompressed.collect::<Vec<_>>(),
             "not_tried": self.lost,
             "interrupted": self.interrupted,
             "cases": cases.collect::<Vec<_>>(),

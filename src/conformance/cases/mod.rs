@@ -4,15 +4,19 @@ mod abuse;
 mod answers;
 mod closing;
 mod codes;
+mod compression;
 mod control;
+mod deflate;
 mod fragments;
 mod framing;
 mod hixie;
 mod keys;
 mod limits;
+mod negotiation;
 mod opening;
 mod refused;
 mod reserved;
+mod samples;
 mod utf8;
 
 use super::body::{Body, Message};
@@ -51,6 +55,12 @@ pub fn list(dialect: Dialect, largest: usize) -> Vec<Case> {
     }
     limits::add(dialect, largest, &mut cases);
     abuse::add(dialect, largest, &mut cases);
+    // The drafts before had no extension that lived on.
+    if dialect == Dialect::RFC6455 {
+        negotiation::add(&mut cases);
+        deflate::add(largest, &mut cases);
+        compression::add(largest, &mut cases);
+    }
     cases.iter_mut().for_each(find_needs);
     cases
 }
@@ -94,6 +104,15 @@ fn case(dialect: Dialect, name: &str, section: &str, about: impl Into<String>) -
         opening: Opening::Plain,
         steps: Vec::new(),
         courses: Vec::new(),
+    }
+}
+
+/// A case about permessage-deflate, by a section of RFC 7692.
+fn compressed(name: &str, section: &str, about: impl Into<String>) -> Case {
+    Case {
+        source: format!("RFC 7692 section {section}"),
+        needs: vec![Need::Compression],
+        ..case(Dialect::RFC6455, name, section, about)
     }
 }
 
@@ -220,7 +239,7 @@ mod tests {
             let numbers = cases.iter().filter_map(|case| case.source.split_once("Autobahn "));
             numbers.filter(|(_, number)| number.starts_with(section)).count()
         };
-        let sections = ["1.", "2.", "3.", "4.", "5.", "6.", "7.", "9.", "10."];
-        assert_eq!(sections.map(count), [16, 11, 7, 10, 20, 145, 37, 54, 1]);
+        let sections = ["1.", "2.", "3.", "4.", "5.", "6.", "7.", "9.", "10.", "12.", "13."];
+        assert_eq!(sections.map(count), [16, 11, 7, 10, 20, 145, 37, 54, 1, 90, 126]);
     }
 }

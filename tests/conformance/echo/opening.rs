@@ -1,5 +1,6 @@
 //! The opening handshakes of the peers, as servers and as clients.
 
+use super::deflate::{Deflate, OFFER};
 use super::{Flaw, Peer, sha1};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use md5::{Digest, Md5};
@@ -69,6 +70,12 @@ impl Peer {
             answer += &format!("Sec-WebSocket-Nonce: {NONCE}\r\n");
             self.connection_key = connection_key(&key, NONCE);
         }
+        let offers: Vec<_> = all(&head, EXTENSIONS).collect();
+        let agreed = Deflate::accept(&offers.join(","), self.flaw);
+        if let Some((deflate, chosen)) = agreed.filter(|_| self.style.version == 13) {
+            answer += &format!("{EXTENSIONS}: {chosen}\r\n");
+            self.deflate = Some(deflate);
+        }
         self.stream.write_all((answer + "\r\n").as_bytes())
     }
 
@@ -90,11 +97,16 @@ impl Peer {
             request += "\r\n";
             request += if self.has_key3() { "WjN}|M(6" } else { "" };
         } else {
+            let compresses = self.style.version == 13 && self.flaw != Flaw::Uncompressed;
             request += &format!(
                 "Host: kit.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\n\
-                 Sec-WebSocket-Version: {}\r\n\r\n",
+                 Sec-WebSocket-Version: {}\r\n",
                 self.style.version
             );
+            if compresses {
+                request += &format!("{EXTENSIONS}: {OFFER}\r\n");
+            }
+            request += "\r\n";
         }
         self.stream.write_all(request.as_bytes())?;
         let head = self.head()?;
@@ -115,9 +127,14 @@ impl Peer {
                 let Some(nonce) = value(&head, "Sec-WebSocket-Nonce") else { return Ok(false) };
                 self.connection_key = connection_key(KEY, &nonce);
             }
+            if let Some(answer) = value(&head, EXTENSIONS) {
+                let deflate = Deflate::confirm(&answer, self.flaw);
+                let is_offered = self.style.version == 13 && self.flaw != Flaw::Uncompressed;
+                let Some(deflate) = deflate.filter(|_| is_offered) else { return Ok(false) };
+                self.deflate = Some(deflate);
+            }
             value(&head, "Sec-WebSocket-Accept") == Some(accept(KEY))
                 && value(&head, "Sec-WebSocket-Protocol").is_none()
-                && value(&head, "Sec-WebSocket-Extensions").is_none()
         };
         Ok(is_proven || self.flaw == Flaw::Proof)
     }
@@ -125,10 +142,16 @@ impl Peer {
 
 const NONCE: &str = "H+cNj5elaybfGIQv1esl2w==";
 
-fn value(head: &[String], name: &str) -> Option<String> {
+const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
+
+fn all(head: &[String], name: &str) -> impl Iterator<Item = String> {
     let fields = head.iter().filter_map(|line| line.split_once(':'));
-    let mut own = fields.filter(|field| field.0.eq_ignore_ascii_case(name));
-    own.next().map(|field| field.1.trim_matches([' ', '\t']).to_owned())
+    let own = fields.filter(move |field| field.0.eq_ignore_ascii_case(name));
+    own.map(|field| field.1.trim_matches([' ', '\t']).to_owned())
+}
+
+fn value(head: &[String], name: &str) -> Option<String> {
+    all(head, name).next()
 }
 
 fn number(key: &str, flaw: Flaw) -> Option<u32> {
