@@ -10,7 +10,7 @@ pub(super) const FIELD: &str = "Sec-WebSocket-Extensions";
 const NAME: &str = "permessage-deflate";
 
 /// The window of who says nothing of it, in bits: as large as there is one.
-const LARGEST: u8 = 15;
+pub(super) const LARGEST: u8 = 15;
 
 /// How one side compresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

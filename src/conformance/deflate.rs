@@ -1,16 +1,13 @@
 //! What the kit says, compressed (RFC 7692 section 7.2.1).
 
-use super::agreement::Sender;
+use super::agreement::{LARGEST, Sender};
 use flate2::{Compress, Compression, FlushCompress};
 
-/// What is taken off the end of a message.
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+/// What is taken off the end of a message, and put there again to inflate it.
+pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// The smallest window that zlib has, in bits.
 const SMALLEST: u8 = 9;
-
-/// The largest window there is, in bits.
-const LARGEST: u8 = 15;
 
 /// How much room is made at once, in bytes.
 const PIECE: usize = 16 * 1024;

@@ -4,9 +4,7 @@
 //! a message ends inside a block.
 
 use super::agreement::Sender;
-
-/// What is put to the end of a message again.
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+use super::deflate::TAIL;
 
 /// The order of the lengths of the codes for lengths (RFC 1951 section 3.2.7).
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];

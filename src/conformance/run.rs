@@ -282,8 +282,11 @@ impl Run {
         Next::Write(self.voice.close(&answer))
     }
 
-    /// Takes what has come.
+    /// Takes what has come. Behind what ends the case nothing counts.
     pub fn heard(&mut self, bytes: &[u8]) {
+        if self.is_over {
+            return;
+        }
         let taken = if self.is_open { bytes } else { self.answered(bytes) };
         if let Err(fault) = self.take(taken.to_vec()) {
             self.events.fault = Some(fault);
@@ -292,7 +295,7 @@ impl Run {
     }
 
     fn take(&mut self, mut bytes: Vec<u8>) -> Result<(), String> {
-        if !self.is_open {
+        if !self.is_open || self.is_over {
             return Ok(());
         }
         bytes.splice(..0, std::mem::take(&mut self.bytes));
@@ -321,11 +324,13 @@ impl Run {
         self.bytes.extend_from_slice(bytes);
         if self.head.is_none() {
             self.head = Head::take(&mut self.bytes);
-            if self.bytes.len() > LONGEST {
-                self.events.fault = Some("an answer without an end".to_owned());
-                self.is_over = true;
-            }
-            let Some(head) = &self.head else { return &[] };
+            let Some(head) = &self.head else {
+                if self.bytes.len() > LONGEST {
+                    self.events.fault = Some("an answer without an end".to_owned());
+                    self.is_over = true;
+                }
+                return &[];
+            };
             let Some(101) = head.status() else {
                 self.events.refused = Some(head.status().unwrap_or_default());
                 self.is_over = true;

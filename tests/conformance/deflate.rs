@@ -1,14 +1,11 @@
 //! The proxy is held to the cases of permessage-deflate in both roles, and who does not compress is left
 //! alone with them.
 
-use crate::echo::{Flaw, serve, visit};
+use crate::echo::{Flaw, serve};
 use crate::program::Program;
 use crate::{Outcome, PATIENT, kit};
 use std::fs;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 /// How the proxy compresses, which cases it is held to, and how many there are at least: all, and where it
 /// keeps nothing some of the many that differ in size alone.
@@ -31,32 +28,6 @@ fn proxy(backend: SocketAddr, how: &str) -> Program {
     Program::with(&file)
 }
 
-/// Runs clients against the kit, or a proxy before it, until the kit has ended.
-fn held(arguments: &[&str], flaw: Flaw, how: Option<&str>) -> Outcome {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("report.json");
-    let mut command = kit(PATIENT, &["--as-server", "127.0.0.1:0", "--dialect", "rfc6455"]);
-    command.args(arguments).arg("--report").arg(format!("json:{}", file.display()));
-    let mut kit = Program::telling(command);
-    let proxy = how.map(|how| proxy(kit.address, how));
-    let address = proxy.as_ref().map_or(kit.address, |proxy| proxy.address);
-    let is_over = Arc::new(AtomicBool::new(false));
-    let clients: Vec<_> = (0..4)
-        .map(|_| {
-            let is_over = Arc::clone(&is_over);
-            thread::spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    visit(address, "rfc6455", flaw);
-                }
-            })
-        })
-        .collect();
-    let code = kit.wait().code();
-    is_over.store(true, Ordering::Relaxed);
-    clients.into_iter().for_each(|client| client.join().unwrap());
-    Outcome::read(&file, code, kit.access_log.read.join("\n"))
-}
-
 #[test]
 fn a_proxy_that_compresses_before_clients_and_a_backend_that_do() {
     for (how, cases, least) in HOW {
@@ -70,7 +41,9 @@ fn a_proxy_that_compresses_before_clients_and_a_backend_that_do() {
 #[test]
 fn a_proxy_that_compresses_as_a_client() {
     for (how, cases, least) in HOW {
-        held(&["--case", cases], Flaw::None, Some(how)).assert_good(least, how);
+        let arguments = ["--dialect", "rfc6455", "--case", cases];
+        let before = |kit| Some(proxy(kit, how));
+        Outcome::of_clients(&arguments, ("rfc6455", Flaw::None), before).assert_good(least, how);
     }
 }
 
@@ -78,11 +51,10 @@ fn a_proxy_that_compresses_as_a_client() {
 #[test]
 fn who_does_not_compress_is_left_alone() {
     let target = format!("ws://{}", serve("rfc6455", Flaw::Uncompressed));
-    let cases = "/(deflate|pings|compression)/";
-    let arguments = ["--target", &target, "--dialect", "rfc6455", "--case", cases];
+    let arguments = ["--dialect", "rfc6455", "--case", "/(deflate|pings|compression)/"];
     for outcome in [
-        Outcome::of(&mut kit(PATIENT, &arguments)),
-        held(&["--case", cases], Flaw::Uncompressed, None),
+        Outcome::of(kit(PATIENT, &arguments).args(["--target", &target])),
+        Outcome::of_clients(&arguments, ("rfc6455", Flaw::Uncompressed), |_| None),
     ] {
         outcome.assert_good(12, "uncompressed");
         assert!(outcome.cases.len() < 15, "{}", outcome.told);

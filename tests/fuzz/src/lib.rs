@@ -9,6 +9,7 @@ pub mod conversation;
 pub mod handshake;
 pub mod har;
 pub mod head;
+pub mod kit;
 pub mod reader;
 pub mod recording;
 pub mod script;

@@ -6,13 +6,13 @@ use crate::captures::file::Form;
 use crate::captures::links::LINKS;
 use crate::captures::packets::{Ip, Packet};
 use crate::form::{self, Case, Line};
-use crate::peer::DIALECTS;
+use crate::peer::{self, DIALECTS, Voice};
 use crate::reader::voice_byte;
 use crate::script::{Script, Speech, Step, Tight, Word};
 use arbitrary::{Arbitrary, Unstructured};
-use hybridge::dialect::Dialect;
 use hybridge::dialect::hixie::Draft;
-use hybridge::event::{Side, Sides};
+use hybridge::dialect::{ALL, Dialect};
+use hybridge::event::{Kind, Side, Sides};
 use hybridge::session::translate::BinaryPolicy;
 use std::path::Path;
 
@@ -58,6 +58,7 @@ pub fn all(folder: &Path) -> Vec<Seed> {
     captures(&mut seeds);
     recordings(folder, &mut seeds);
     compressions(&mut seeds);
+    kits(&mut seeds);
     seeds.extend([BinaryPolicy::Frame, BinaryPolicy::Base64].map(long_message));
     seeds.retain(|seed| seed.bytes.len() <= LONGEST);
     seeds
@@ -121,6 +122,27 @@ fn compressions(seeds: &mut Vec<Seed>) {
     }
 }
 
+/// Every eighth case of every dialect with a peer that says a text and a close, and some that compress.
+fn kits(seeds: &mut Vec<Seed>) {
+    let all = ALL.iter().zip(0_u8..);
+    let sides = [(Side::Backend, 0x00), (Side::Client, 0x10)];
+    for ((dialect, number), (side, bit)) in all.flat_map(|one| sides.map(|side| (one, side))) {
+        let voice = Voice { dialect: *dialect, side };
+        let text = peer::Line::Message(Kind::Text, vec![b"Hello".to_vec()]);
+        let mut said = voice.say(&text, MASK);
+        said.extend(voice.say(&peer::Line::Close(None), MASK));
+        for case in (0_u8..=240).step_by(8) {
+            let bytes = [&[number | bit | 0x20, 0, case, 3, 2], &said[..]].concat();
+            seeds.push(Seed { target: "kit", bytes });
+        }
+    }
+    let packed = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+    let frame = Voice { dialect: Dialect::RFC6455, side: Side::Backend }.frame(0xc1, &packed, MASK);
+    for case in 0..=2 {
+        seeds.push(Seed { target: "kit", bytes: [&[0x60, case, 200, 3, 2], &frame[..]].concat() });
+    }
+}
+
 /// Those that the tests have, whole and line by line, and a HAR.
 fn recordings(vectors: &Path, seeds: &mut Vec<Seed>) {
     let golden = vectors.with_file_name("recordings").join("version-1.wsrec");
@@ -160,13 +182,15 @@ fn openings(case: &Case, seeds: &mut Vec<Seed>) {
 fn readings(case: &Case, seeds: &mut Vec<Seed>) {
     let sides = [(Side::Client, [">", "<>"]), (Side::Backend, ["<", "<>"])];
     for name in case.get("dialect").unwrap().split(' ') {
+        // 01 and 02 are read as 03.
+        let place = DIALECTS.iter().position(|dialect| dialect.name() == name);
+        let Some(place) = place else { continue };
         for (side, markers) in sides {
             for said in markers.into_iter().filter_map(|marker| case.bytes(marker)) {
                 let voice = voice_byte(name.parse().unwrap(), side);
                 let bytes = [&[voice, 3, 5], &said[..]].concat();
                 seeds.push(Seed { target: "reader", bytes });
-                let dialect = DIALECTS.iter().position(|dialect| dialect.name() == name).unwrap();
-                let opening = 2 * u8::try_from(dialect).unwrap();
+                let opening = 2 * u8::try_from(place).unwrap();
                 seeds.push(conversation(opening, [(side as u8, &said[..])]));
             }
         }
