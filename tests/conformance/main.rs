@@ -194,6 +194,16 @@ fn what_is_not_spoken_is_told() {
     assert_eq!(Outcome::of(&mut kit(PATIENT, &arguments)).code, Some(4));
 }
 
+/// Nothing is tried where nobody listens, and why is in the report too.
+#[test]
+fn who_cannot_be_reached_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = format!("unix:{}", folder.path().join("nobody").display());
+    let outcome = Outcome::of(&mut kit(PATIENT, &["--target", &target]));
+    assert_eq!((outcome.code, outcome.cases.len()), (Some(3), 0), "{}", outcome.told);
+    assert!(outcome.told.contains("not tried: "), "{}", outcome.told);
+}
+
 #[test]
 fn junit_has_a_suite_for_each_dialect() {
     let folder = tempfile::tempdir().unwrap();

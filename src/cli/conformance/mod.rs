@@ -182,8 +182,8 @@ async fn at_server(
         let probed = match target.attempt(probe, bounds).await {
             Ok(probed) => probed,
             Err(error) => {
-                writeln!(io::stderr(), "error: {error}")?;
-                return Ok(report);
+                report.lost(&error);
+                break;
             }
         };
         if !probed.verdict.opened {
@@ -192,9 +192,15 @@ async fn at_server(
         }
         let mut cases = chosen(&choice, dialect, Side::Backend);
         let all = cases.len();
-        if cases.iter().any(Case::needs_compression) && !compresses(target, dialect, bounds).await?
-        {
-            cases.retain(|case| !case.needs_compression());
+        if cases.iter().any(Case::needs_compression) {
+            match compresses(target, dialect, bounds).await {
+                Ok(true) => {}
+                Ok(false) => cases.retain(|case| !case.needs_compression()),
+                Err(error) => {
+                    report.lost(&error);
+                    break;
+                }
+            }
         }
         report.uncompressed(dialect, all - cases.len());
         let mut trying = target.start(cases, bounds, end.clone());
@@ -233,22 +239,16 @@ async fn before_clients(
         writeln!(io::stdout(), "listening on {}", socket.address())?;
     }
     io::stdout().flush()?;
-    if !args.dialects.is_empty() && kit.is_done() {
-        return Ok(report);
-    }
-    let mut trying = Arc::clone(&kit).start(sockets);
+    let mut telling = kit.start(sockets);
     loop {
         let told = tokio::select! {
-            told = trying.recv() => told,
+            told = telling.next() => told,
             () = end.cancelled() => None,
         };
         match told {
             None => return Ok(report),
             Some(Told::Tried(tried)) => report.take(*tried),
             Some(Told::Uncompressed(dialect, count)) => report.uncompressed(dialect, count),
-        }
-        if kit.is_done() && trying.is_empty() {
-            return Ok(report);
         }
     }
 }

@@ -82,6 +82,7 @@ impl Report {
         let is_missed = self.unspoken.iter().any(|(_, is_asked, _)| *is_asked);
         match () {
             () if self.interrupted => 130,
+            () if self.tried.is_empty() && self.unspoken.is_empty() => 3,
             () if has(Grade::Fail) || is_missed || !self.lost.is_empty() => 4,
             () if self.tried.is_empty() => 3,
             () if strict && has(Grade::NonStrict) => 5,
