@@ -5,9 +5,24 @@
 
 use super::agreement::Sender;
 use super::deflate::TAIL;
+use std::sync::LazyLock;
 
 /// The order of the lengths of the codes for lengths (RFC 1951 section 3.2.7).
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+
+/// How many blocks a message may have beside two for each byte that comes of it, which is a block and the
+/// empty one of a flush. What has more is no message, but work.
+const BLOCKS: usize = 4096;
+
+/// The codes for literals and distances of blocks that bring none (RFC 1951 section 3.2.6).
+static FIXED: LazyLock<[Code; 2]> = LazyLock::new(|| {
+    let lengths = [(144, 8), (112, 9), (24, 7), (8, 8)].into_iter();
+    let lengths = lengths.flat_map(|(count, length)| std::iter::repeat_n(length, count));
+    [Code::of(&lengths.collect::<Vec<_>>()), Code::of(&[5; 30])]
+});
+
+/// The symbol that ends a block (RFC 1951 section 3.2.5).
+const END: usize = 256;
 
 /// Inflates what the peer says.
 #[derive(Debug)]
@@ -34,8 +49,13 @@ impl Inflater {
         let bytes = [payload, &TAIL].concat();
         let mut bits = Bits { bytes: &bytes, at: 0 };
         let mut out = Out { bytes: &mut self.past, window, most: from.saturating_add(most) };
+        let mut blocks = 0;
         while bits.at < bytes.len() * 8 {
             block(&mut bits, &mut out).map_err(|what| format!("compressed data with {what}"))?;
+            blocks += 1;
+            if blocks > BLOCKS + 2 * (out.bytes.len() - from) {
+                return Err("compressed data in blocks without an end".to_owned());
+            }
         }
         Ok(self.past.get(from..).unwrap_or_default().to_vec())
     }
@@ -95,6 +115,7 @@ impl Out<'_> {
 }
 
 /// A code of prefixes (RFC 1951 section 3.2.2).
+#[derive(Debug)]
 struct Code {
     /// How many symbols there are of each length.
     counts: [usize; 16],
@@ -103,19 +124,33 @@ struct Code {
 }
 
 impl Code {
+    /// A code of a block.
+    ///
+    /// # Errors
+    /// When it has too many symbols; or too few, unless it is a single one of one bit (RFC 1951 section 3.2.7),
+    /// or none.
     fn new(lengths: &[usize]) -> Result<Self, String> {
-        let count = |length: usize| lengths.iter().filter(|found| **found == length).count();
-        let counts = std::array::from_fn(|length| if length == 0 { 0 } else { count(length) });
-        let places = counts
-            .iter()
-            .skip(1)
-            .try_fold(1_usize, |places, count| places.checked_mul(2)?.checked_sub(*count));
-        places.ok_or("a code with too many symbols")?;
-        let of = |length| {
-            let pairs = lengths.iter().enumerate();
-            pairs.filter(move |(_, found)| **found == length).map(|(symbol, _)| symbol)
-        };
-        Ok(Self { counts, symbols: (1..16).flat_map(of).collect() })
+        let code = Self::of(lengths);
+        let places = code.counts.iter().skip(1);
+        let places = places
+            .copied()
+            .try_fold(1_usize, |places, count| places.checked_mul(2)?.checked_sub(count));
+        match (places, code.symbols.len(), code.counts) {
+            (None, ..) => Err("a code with too many symbols".to_owned()),
+            (Some(0), ..) | (_, 0, _) | (_, 1, [_, 1, ..]) => Ok(code),
+            _ => Err("a code with too few symbols".to_owned()),
+        }
+    }
+
+    fn of(lengths: &[usize]) -> Self {
+        let mut counts = [0; 16];
+        let mut symbols: Vec<_> =
+            lengths.iter().copied().enumerate().filter(|(_, length)| *length > 0).collect();
+        symbols.sort_by_key(|(_, length)| *length);
+        for (_, length) in &symbols {
+            counts.get_mut(*length).into_iter().for_each(|count| *count += 1);
+        }
+        Self { counts, symbols: symbols.into_iter().map(|(symbol, _)| symbol).collect() }
     }
 
     fn symbol(&self, bits: &mut Bits<'_>) -> Result<usize, String> {
@@ -143,11 +178,8 @@ fn block(bits: &mut Bits<'_>, out: &mut Out<'_>) -> Result<(), String> {
     match bits.number(2)? {
         0 => stored(bits, out)?,
         1 => {
-            let lengths: Vec<_> = [(144, 8), (112, 9), (24, 7), (8, 8)]
-                .into_iter()
-                .flat_map(|(count, length)| std::iter::repeat_n(length, count))
-                .collect();
-            compressed(&Code::new(&lengths)?, &Code::new(&[5; 30])?, bits, out)?;
+            let [literals, distances] = &*FIXED;
+            compressed(literals, distances, bits, out)?;
         }
         2 => {
             let (literals, distances) = codes(bits)?;
@@ -199,6 +231,9 @@ fn codes(bits: &mut Bits<'_>) -> Result<(Code, Code), String> {
         return Err("a code with too many symbols".to_owned());
     }
     let (literals, distances) = lengths.split_at(literals);
+    if literals.get(END) == Some(&0) {
+        return Err("a code without an end of the block".to_owned());
+    }
     Ok((Code::new(literals)?, Code::new(distances)?))
 }
 
@@ -216,7 +251,7 @@ fn compressed(
                 out.push(u8::try_from(symbol).unwrap_or_default())?;
                 continue;
             }
-            256 => return Ok(()),
+            END => return Ok(()),
             257..265 => symbol - 254,
             265..285 => {
                 let extra = (symbol - 261) / 4;
@@ -325,6 +360,34 @@ mod tests {
             b"\xf2\x00\x11\x00\x00",
         ] {
             assert!(Inflater::new(FULL).inflate(payload, 100).is_err(), "{payload:02x?}");
+        }
+    }
+
+    /// A single symbol of one bit is all that may be missing from.
+    #[test]
+    fn codes_are_whole() {
+        for lengths in [&[1, 1][..], &[0, 1], &[0, 0], &[1, 2, 2], &[2, 2, 2, 2]] {
+            assert!(Code::new(lengths).is_ok(), "{lengths:?}");
+        }
+        for lengths in [&[1, 2][..], &[2, 2, 2], &[0, 2], &[1, 1, 1]] {
+            assert!(Code::new(lengths).is_err(), "{lengths:?}");
+        }
+    }
+
+    /// A byte may have a block for itself and an empty one behind it; more than that, and some, is too many.
+    #[test]
+    fn blocks_come_to_an_end() {
+        let empty = b"\x00\x00\x00\xff\xff";
+        let stored = [&b"\x00\x01\x00\xfe\xffx"[..], empty].concat();
+        for (blocks, is_right) in [
+            (stored.repeat(10_000), true),
+            (empty.repeat(1000), true),
+            (empty.repeat(BLOCKS + 1), false),
+            // Empty blocks of the fixed codes, of 10 bits: five bytes have four.
+            (b"\x02\x08\x20\x80\x00".repeat(BLOCKS), false),
+        ] {
+            let payload = [&blocks[..], b"\x00"].concat();
+            assert_eq!(Inflater::new(FULL).inflate(&payload, 10_000).is_ok(), is_right);
         }
     }
 }

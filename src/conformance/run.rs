@@ -315,7 +315,7 @@ impl Run {
                 Some(Heard::Close(body)) => self.events.closed = Some(body),
             }
         }
-        self.events.keys.clone_from(&self.reader.keys);
+        self.events.keys.append(&mut self.reader.keys);
         Ok(())
     }
 
