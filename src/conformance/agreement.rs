@@ -21,8 +21,17 @@ pub(super) struct Sender {
     pub(super) window: u8,
 }
 
-/// How both sides do.
-pub(super) type Agreed = Sides<Sender>;
+/// How both sides compress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Agreed {
+    /// What can be demanded of them: what the answer says.
+    pub(super) owed: Sides<Sender>,
+    /// What they keep to: a client also to what it has only said of itself in its offer (RFC 7692 sections
+    /// 7.1.1.2 and 7.1.2.2).
+    pub(super) kept: Sides<Sender>,
+    /// What is not as it should be in the answer, without harm.
+    pub(super) lax: Vec<&'static str>,
+}
 
 /// The parameters of an offer or an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -99,20 +108,29 @@ impl Terms {
             );
         }
         let [asked, given] = [self, answer].map(|terms| terms.windows.backend.flatten());
-        if asked.is_some_and(|most| given.is_none_or(|bits| bits > most)) {
+        let mut lax = Vec::new();
+        if asked.is_some_and(|most| given.unwrap_or(LARGEST) > most) {
             // RFC 7692 section 7.1.2.1.
             return Err("server_max_window_bits is not confirmed as it was asked for".to_owned());
+        }
+        if asked.is_some() && given.is_none() {
+            lax.push("server_max_window_bits=15, which holds without it, is not confirmed");
         }
         let (hint, own) = (self.windows.client, answer.windows.client.flatten());
         if own.is_some() && hint.is_none() {
             // RFC 7692 section 7.1.2.2.
             return Err("client_max_window_bits, which was not offered".to_owned());
         }
-        let window = own.unwrap_or(LARGEST).min(hint.flatten().unwrap_or(LARGEST));
-        // A client keeps to what it says of itself in its offer (RFC 7692 sections 7.1.1.2 and 7.1.2.2).
-        let forgets = self.forgets.client || answer.forgets.client;
+        let hint = hint.flatten().unwrap_or(LARGEST);
+        if own.is_some_and(|bits| bits > hint) {
+            lax.push("client_max_window_bits is larger than the client said");
+        }
         let backend = Sender { forgets: answer.forgets.backend, window: given.unwrap_or(LARGEST) };
-        Ok(Sides { client: Sender { forgets, window }, backend })
+        let client = Sender { forgets: answer.forgets.client, window: own.unwrap_or(LARGEST) };
+        let forgets = client.forgets || self.forgets.client;
+        let modest = Sender { forgets, window: client.window.min(hint) };
+        let (owed, kept) = (Sides { client, backend }, Sides { client: modest, backend });
+        Ok(Agreed { owed, kept, lax })
     }
 }
 
@@ -200,9 +218,12 @@ pub(super) fn answer(offered: &[&[u8]], wishes: &[Wish]) -> Option<String> {
     let offers: Vec<_> = offers(offered).into_iter().flatten().collect();
     wishes.iter().find_map(|wish| {
         let is_fit = |offer: &&Terms| wish.window.is_none() || offer.windows.client.is_some();
-        let offer = offers.iter().find(is_fit)?;
-        let forgets = Sides { client: wish.forgets, backend: offer.forgets.backend };
-        let windows = Sides { client: wish.window.map(Some), backend: offer.windows.backend };
+        let Terms { mut forgets, mut windows } = *offers.iter().find(is_fit)?;
+        // There are clients that insist on what they said of themselves.
+        forgets.client |= wish.forgets;
+        // "Equal to or smaller than" what the client said (RFC 7692 section 7.1.2.2).
+        let hint = windows.client.flatten().unwrap_or(LARGEST);
+        windows.client = wish.window.map(|bits| Some(bits.min(hint)));
         Some(say(Terms { forgets, windows }))
     })
 }
@@ -231,7 +252,7 @@ mod tests {
     }
 
     /// How the client and the server compress.
-    fn agreed(client: (bool, u8), server: (bool, u8)) -> Agreed {
+    fn sides(client: (bool, u8), server: (bool, u8)) -> Sides<Sender> {
         let sender = |(forgets, window)| Sender { forgets, window };
         Sides { client: sender(client), backend: sender(server) }
     }
@@ -243,18 +264,20 @@ mod tests {
         let ten = "permessage-deflate; server_max_window_bits=10";
         let hint = "permessage-deflate; client_max_window_bits";
         for (offered, answered, expected) in [
-            ("permessage-deflate", "permessage-deflate", agreed(full, full)),
-            ("permessage-deflate", forgotten, agreed(full, (true, 15))),
-            ("permessage-deflate", ten, agreed(full, (false, 10))),
-            (ten, "permessage-deflate;server_max_window_bits=\"9\"", agreed(full, (false, 9))),
+            ("permessage-deflate", "permessage-deflate", sides(full, full)),
+            ("permessage-deflate", forgotten, sides(full, (true, 15))),
+            ("permessage-deflate", ten, sides(full, (false, 10))),
+            (ten, "permessage-deflate;server_max_window_bits=\"9\"", sides(full, (false, 9))),
             (
                 "x, permessage-deflate; y, permessage-deflate; client_max_window_bits=12",
-                "permessage-deflate; client_max_window_bits=15; client_no_context_takeover",
-                agreed((true, 12), full),
+                "permessage-deflate; client_max_window_bits=12; client_no_context_takeover",
+                sides((true, 12), full),
             ),
-            (hint, "permessage-deflate; client_max_window_bits=8", agreed((false, 8), full)),
+            (hint, "permessage-deflate; client_max_window_bits=8", sides((false, 8), full)),
         ] {
-            assert_eq!(check(offered, answered), Ok(Some(expected)), "{offered} / {answered}");
+            let (owed, kept) = (expected, expected);
+            let agreed = Agreed { owed, kept, lax: Vec::new() };
+            assert_eq!(check(offered, answered), Ok(Some(agreed)), "{offered} / {answered}");
         }
         assert_eq!(confirm(&[ten.as_bytes()], &[]), Ok(None));
         for (offered, answered) in [
@@ -278,6 +301,28 @@ mod tests {
         }
     }
 
+    /// What a client says of itself binds the kit, and nobody else without a confirmation.
+    #[test]
+    fn a_hint_is_no_agreement() {
+        let full = (false, 15);
+        let forgets = "permessage-deflate; client_no_context_takeover";
+        let ten = "permessage-deflate; client_max_window_bits=10";
+        let fifteen = "permessage-deflate; server_max_window_bits=15";
+        for (offered, answered, owed, kept, is_lax) in [
+            (forgets, "permessage-deflate", full, (true, 15), false),
+            (forgets, forgets, (true, 15), (true, 15), false),
+            (ten, "permessage-deflate", full, (false, 10), false),
+            (ten, "permessage-deflate; client_max_window_bits=9", (false, 9), (false, 9), false),
+            (ten, "permessage-deflate; client_max_window_bits=12", (false, 12), (false, 10), true),
+            (fifteen, fifteen, full, full, false),
+            (fifteen, "permessage-deflate", full, full, true),
+        ] {
+            let agreed = check(offered, answered).unwrap().unwrap();
+            let found = (agreed.owed, agreed.kept, !agreed.lax.is_empty());
+            assert_eq!(found, (sides(owed, full), sides(kept, full), is_lax), "{offered}");
+        }
+    }
+
     #[test]
     fn wishes_are_offered_and_answered() {
         let wishes =
@@ -289,6 +334,11 @@ mod tests {
         let fit = "permessage-deflate; client_no_context_takeover; client_max_window_bits=9";
         assert_eq!(answer("permessage-deflate; client_max_window_bits").unwrap(), fit);
         assert_eq!(answer("permessage-deflate").unwrap(), "permessage-deflate");
+        assert_eq!(answer("permessage-deflate; client_max_window_bits=12").unwrap(), fit);
+        let smaller = "permessage-deflate; client_no_context_takeover; client_max_window_bits=8";
+        assert_eq!(answer("permessage-deflate; client_max_window_bits=8").unwrap(), smaller);
+        let forgets = "permessage-deflate; client_no_context_takeover";
+        assert_eq!(answer(forgets).unwrap(), forgets);
         assert_eq!(answer("x-unknown"), None);
     }
 }

@@ -209,8 +209,9 @@ pub(super) fn judge(dialect: Dialect, site: &Site, request: &Draught, head: &Hea
             |found: &[u8]| offered.split(',').any(|offer| offer.trim().as_bytes() == found);
         find(fail, chosen.len() > 1, "more than one subprotocol");
         find(fail, chosen.iter().any(|c| !is_offered(c)), "a subprotocol that was not offered");
-        if let Err(what) = confirm(&request.all(FIELD), &head.all(FIELD)) {
-            find(fail, true, &what);
+        match confirm(&request.all(FIELD), &head.all(FIELD)) {
+            Ok(agreed) => agreed.into_iter().flat_map(|a| a.lax).for_each(|w| find(lax, true, w)),
+            Err(what) => find(fail, true, &what),
         }
         return findings;
     }

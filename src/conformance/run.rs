@@ -211,13 +211,15 @@ impl Run {
         if is_asked && answers.is_empty() || is_other {
             self.decline("its offers of compression have another answer");
         }
-        self.agree(agreed.ok().flatten());
+        if let Ok(Some(agreed)) = agreed {
+            self.agree(&agreed);
+        }
     }
 
     /// What both sides agreed on from now on holds.
-    fn agree(&mut self, agreed: Option<Agreed>) {
-        self.deflater = agreed.map(|agreed| Deflater::new(agreed[self.own]));
-        self.reader.inflater = agreed.map(|agreed| Inflater::new(agreed[self.own.other()]));
+    fn agree(&mut self, Agreed { owed, kept, .. }: &Agreed) {
+        self.deflater = Some(Deflater::new(kept[self.own]));
+        self.reader.inflater = Some(Inflater::new(owed[self.own.other()]));
     }
 
     /// The case is not one for this peer.
@@ -369,11 +371,13 @@ impl Run {
             && courses.iter().all(|c| is_refusal(&c.end) || c.end == Ending::Any);
         match (agreed, &self.case.opening) {
             (Ok(None), Opening::Compressed(_)) => self.decline("it declines to compress so"),
-            (Err(what), Opening::Compressed(_)) => {
+            // What is said with compression that was not agreed on tells nothing.
+            (Err(what), Opening::Compressed(_) | Opening::Request(..)) => {
                 self.events.unproven = Some(what);
                 self.is_over = true;
             }
-            (agreed, _) => self.agree(agreed.ok().flatten()),
+            (Ok(Some(agreed)), _) => self.agree(&agreed),
+            _ => {}
         }
         &[]
     }
