@@ -1,7 +1,7 @@
 //! What has come of a case, held against what may come.
 
 use super::body::{Body, Message};
-use super::case::{Case, Counts, Course, Ending, Grade};
+use super::case::{Case, Counts, Course, Ending, Frame, Grade, Opcode, Step};
 use super::wire::{Close, close};
 use crate::dialect::Dialect;
 use crate::dialect::hybi::Version;
@@ -107,7 +107,9 @@ pub(super) fn verdict(case: &Case, own: Side, events: &Events) -> Verdict {
         |found: &&(Grade, String)| case.counts == Counts::Opening && found.0 > Grade::Pass;
     for (found, what) in events.findings.iter().filter(counted) {
         grade = grade.max(*found);
-        notes.push(what.clone());
+        if !notes.contains(what) {
+            notes.push(what.clone());
+        }
     }
     if case.counts == Counts::Masks && grade < Grade::Fail {
         let is_fresh = events.keys.windows(2).all(|pair| pair.first() != pair.last());
@@ -178,7 +180,12 @@ fn course_grade(
                 (_, None, Some(_)) => 0,
                 (_, None, None) => return Err("no answer comes".to_owned()),
             };
-            lax(&mut grade, !statuses.contains(&status), &refused(status));
+            let is_other = !statuses.contains(&status);
+            // Where there may be a session too, who refuses has to say that it is for the request.
+            if is_other && course.grade > Grade::Pass && !(400..500).contains(&status) {
+                return Err(refused(status));
+            }
+            lax(&mut grade, is_other, &refused(status));
         }
         _ if !events.is_open => {
             return Err(match (events.refused, events.ended) {
@@ -220,6 +227,9 @@ fn course_grade(
                 let code = code(events.closed.as_deref());
                 lax(&mut grade, events.closed.is_none(), "it ends without a close");
                 let is_other = events.closed.is_some() && !code.is_some_and(|c| codes.contains(&c));
+                if is_other && code.is_some_and(|code| reserved_close(case) == Some(code)) {
+                    return Err("it answers the close as if no reserved bit were set".to_owned());
+                }
                 lax(&mut grade, is_other, "it closes with another code");
             }
             let stays = events.ended.is_none() && own == Side::Client;
@@ -262,6 +272,19 @@ fn course_grade(
 /// Whether the answer to our close echoes its code (RFC 6455 section 5.5.1).
 fn is_echo(dialect: Dialect, body: Option<&[u8]>) -> bool {
     close(dialect) != Close::Code || body.is_none() || code(body) == Some(1000)
+}
+
+/// The code of a close that is said with reserved bits, for which the connection has to be failed (RFC 6455
+/// section 5.2).
+fn reserved_close(case: &Case) -> Option<u16> {
+    let said = case.steps.iter().filter_map(|step| match step {
+        Step::Say(frames, _) => Some(frames),
+        _ => None,
+    });
+    said.flatten().find_map(|frame| match frame {
+        Frame::Hybi { opcode: Opcode::Close, reserved: 1.., body, .. } => code(Some(&body.bytes())),
+        _ => None,
+    })
 }
 
 fn code(body: Option<&[u8]>) -> Option<u16> {

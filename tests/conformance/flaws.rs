@@ -5,7 +5,7 @@ use crate::echo::{Flaw, serve};
 use crate::{IMPATIENT, Outcome, PATIENT, kit};
 
 /// A dialect, a flaw of a server, and a case that it fails.
-const OF_SERVERS: [(&str, Flaw, &str); 40] = [
+const OF_SERVERS: [(&str, Flaw, &str); 44] = [
     ("rfc6455", Flaw::AnyText, "rfc6455/utf8/6.3.1"),
     ("rfc6455", Flaw::AnyText, "rfc6455/utf8/6.20.1"),
     ("rfc6455", Flaw::WrongMask, "rfc6455/framing/1.1.2"),
@@ -24,6 +24,8 @@ const OF_SERVERS: [(&str, Flaw, &str); 40] = [
     ("rfc6455", Flaw::AnyCode, "rfc6455/closing/7.9.4"),
     ("rfc6455", Flaw::AnyCode, "rfc6455/closing/7.3.2"),
     ("rfc6455", Flaw::AnyOffer, "rfc6455/negotiation/unknown-parameter"),
+    ("rfc6455", Flaw::DeadlyOffer, "rfc6455/negotiation/unknown-parameter"),
+    ("rfc6455", Flaw::DeadlyOffer, "rfc6455/negotiation/window-empty"),
     ("rfc6455", Flaw::Unconfirmed, "rfc6455/negotiation/server-no-takeover"),
     ("rfc6455", Flaw::Unconfirmed, "rfc6455/compression/13.3.1"),
     ("rfc6455", Flaw::Context, "rfc6455/deflate/takeover"),
@@ -33,6 +35,8 @@ const OF_SERVERS: [(&str, Flaw, &str); 40] = [
     ("rfc6455", Flaw::FinalBlock, "rfc6455/deflate/final-block"),
     ("rfc6455", Flaw::AnyText, "rfc6455/deflate/invalid-utf8"),
     ("rfc6455", Flaw::ReservedBits, "rfc6455/deflate/bit-on-continuation"),
+    ("rfc6455", Flaw::ReservedBits, "rfc6455/deflate/bit-on-close"),
+    ("rfc6455", Flaw::ReservedBits, "rfc6455/reserved/3.7"),
     ("hybi-07", Flaw::NoPong, "hybi-07/pings/2.4"),
     ("hybi-06", Flaw::ShortLength, "hybi-06/framing/1.2.7"),
     ("hybi-05", Flaw::EmptyClose, "hybi-05/closing/server-letter"),

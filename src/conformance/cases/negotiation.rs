@@ -29,7 +29,7 @@ const MALFORMED: [(&str, &str); 2] = [
 ];
 
 /// Offers that a server may take, if it answers what was asked.
-const OFFERS: [(&str, &str); 15] = [
+const OFFERS: [(&str, &str); 14] = [
     ("no-parameters", "permessage-deflate"),
     ("server-no-takeover", "permessage-deflate; server_no_context_takeover"),
     ("client-no-takeover", "permessage-deflate; client_no_context_takeover"),
@@ -46,7 +46,6 @@ const OFFERS: [(&str, &str); 15] = [
          client_max_window_bits=12; server_max_window_bits=11",
     ),
     ("no-spaces", "permessage-deflate;server_no_context_takeover;server_max_window_bits=12"),
-    ("second-offer", "permessage-deflate; x-unknown, permessage-deflate; client_max_window_bits"),
     ("same-offer-twice", "permessage-deflate, permessage-deflate"),
     ("behind-another", "x-unknown; a=1, permessage-deflate"),
 ];
@@ -136,6 +135,10 @@ fn servers(cases: &mut Vec<Case>) {
         let about = format!("The offer \"{offer}\": it is accepted as it is, or not at all.");
         cases.push(offered(name, &about, offer));
     }
+    let offer = "permessage-deflate; x-unknown, permessage-deflate; client_max_window_bits";
+    let about = format!("The offer \"{offer}\", of which the first has to be declined.");
+    let refused = refuses(&[400]).graded(Grade::NonStrict);
+    cases.push(offered("second-offer", &about, offer).comes(refused));
     let about = "Two offers in two fields.";
     cases.push(offered(
         "two-fields",

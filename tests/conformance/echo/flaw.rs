@@ -38,6 +38,8 @@ pub(crate) enum Flaw {
     Uncompressed,
     /// It takes offers to compress that it has to decline.
     AnyOffer,
+    /// It ends the stream where it has to decline.
+    DeadlyOffer,
     /// It does not confirm what it was asked for.
     Unconfirmed,
     /// It takes answers to its offer that are none.

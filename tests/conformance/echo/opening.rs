@@ -72,6 +72,9 @@ impl Peer {
         }
         let offers: Vec<_> = all(&head, EXTENSIONS).collect();
         let agreed = Deflate::accept(&offers.join(","), self.flaw);
+        if agreed.is_none() && !offers.is_empty() && self.flaw == Flaw::DeadlyOffer {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         if let Some((deflate, chosen)) = agreed.filter(|_| self.style.version == 13) {
             answer += &format!("{EXTENSIONS}: {chosen}\r\n");
             self.deflate = Some(deflate);
