@@ -65,15 +65,18 @@ pub fn list(dialect: Dialect, largest: usize) -> Vec<Case> {
     cases
 }
 
-/// What a case asks of a peer is in what should come.
+/// What a case asks of a peer is in what may come of a session.
 fn find_needs(case: &mut Case) {
-    let Some(course) = case.courses.first() else { return };
-    if !course.messages.is_empty() {
-        case.needs.push(Need::Echo);
-    }
-    if course.messages.iter().any(|message| message.kind == Kind::Binary) {
-        case.needs.push(Need::Binary);
-    }
+    let has_binary =
+        |course: &&Course| course.messages.iter().any(|message| message.kind == Kind::Binary);
+    let is_known = |course: &&Course| !matches!(course.end, Ending::Any | Ending::Refused(_));
+    let courses: Vec<_> = case.courses.iter().filter(is_known).collect();
+    // Who discards a binary message may have a course of its own.
+    let discards = courses.iter().any(|course| course.end == Ending::Open && !has_binary(course));
+    let echoes = courses.iter().any(|course| !course.messages.is_empty());
+    let is_binary = courses.iter().any(has_binary) && !discards;
+    case.needs.extend(echoes.then_some(Need::Echo));
+    case.needs.extend(is_binary.then_some(Need::Binary));
 }
 
 /// The document of a dialect.
@@ -229,6 +232,25 @@ mod tests {
                 let is_open = case.courses.iter().all(|course| course.end == Ending::Any);
                 assert!(!is_open || case.courses[0].grade == Grade::Informational, "{}", case.id);
             }
+        }
+    }
+
+    /// What only a later course asks for is asked for too.
+    #[test]
+    fn needs_are_those_of_all_courses() {
+        for (id, needs) in [
+            ("rfc6455/deflate/bomb", &[Need::Compression, Need::Echo, Need::Binary][..]),
+            ("rfc6455/abuse/endless-fragments", &[Need::Echo]),
+            ("rfc6455/abuse/huge-length", &[]),
+            ("rfc6455/reserved/3.1", &[]),
+            ("rfc6455/framing/1.2.1", &[Need::Echo, Need::Binary]),
+            ("hixie-76/abuse/endless-text", &[Need::Echo]),
+            ("hixie-76/length-frames/127", &[Need::Echo]),
+        ] {
+            let (dialect, _) = id.split_once('/').unwrap();
+            let cases = list(dialect.parse().unwrap(), 1 << 16);
+            let case = cases.iter().find(|case| case.id == id).unwrap();
+            assert_eq!(case.needs, needs, "{id}");
         }
     }
 
