@@ -31,6 +31,10 @@ pub(super) const STEP: usize = 1024;
 /// of one step more it bounds what the other side is written at a time.
 pub(super) const ENOUGH: usize = 256 * 1024;
 
+/// What has been inflated of a read so that the rest of it waits too, in bytes: not all of it is written to
+/// the other side, and other sessions are to have their turn.
+pub(super) const MUCH: u64 = 1 << 20;
+
 // What it costs a session that nothing is said in.
 const _: () = assert!(size_of::<Sides<Option<Compressed>>>() <= 128);
 
@@ -49,8 +53,10 @@ pub(super) struct Inflation {
     takeover: bool,
     inflater: Option<Box<Inflater>>,
     utf8: Validator,
-    /// How long the message has become, in bytes.
-    bytes: u64,
+    /// How long all messages have become, in bytes.
+    pub(super) inflated: u64,
+    /// How long those before this one.
+    before: u64,
 }
 
 /// What a peer is told.
@@ -85,7 +91,8 @@ impl Compressed {
                 takeover: agreed[peer].takeover,
                 inflater: None,
                 utf8: Validator::default(),
-                bytes: 0,
+                inflated: 0,
+                before: 0,
             },
             deflation: Deflation {
                 sender: agreed[peer.other()],
@@ -113,11 +120,11 @@ impl Inflation {
         let mut inflater = self.inflater.take().unwrap_or_else(|| turn.spare.inflater());
         let mut out = turn.spare.take();
         if first {
-            self.bytes = 0;
+            self.before = self.inflated;
         }
         inflater.pieces(chunk.data, chunk.last, ONE_FRAME, &mut out, |data, last| {
-            self.bytes += data.len() as u64;
-            if self.bytes > most {
+            self.inflated += data.len() as u64;
+            if self.inflated - self.before > most {
                 return Err(Fault::TooBig);
             }
             if kind == Kind::Text {

@@ -51,6 +51,11 @@ impl Session {
         self.compressed.as_mut()?[side].as_mut()
     }
 
+    /// How much all that a side has said compressed has become, in bytes.
+    fn inflated(&mut self, side: Side) -> u64 {
+        self.compressed(side).map_or(0, |compressed| compressed.inflation.inflated)
+    }
+
     /// Takes out what a peer has sent that was not read because so much came of what was before it;
     /// once that has left it is to be received again.
     pub fn take_behind(&mut self, from: Side) -> Option<Box<Buffer>> {
@@ -66,7 +71,11 @@ impl Session {
         out: &mut Sides<Outbox<'a>>,
     ) -> bool {
         let mut spoke = false;
-        while !input.is_empty() && out[from.other()].scratch().len() < deflate::ENOUGH {
+        let before = self.inflated(from);
+        while !input.is_empty()
+            && out[from.other()].scratch().len() < deflate::ENOUGH
+            && self.inflated(from) - before < deflate::MUCH
+        {
             let (step, rest) = input.split_at_mut(deflate::STEP.min(input.len()));
             spoke |= self.read(from, step, turn, out);
             input = rest;

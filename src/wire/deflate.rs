@@ -101,14 +101,12 @@ impl Inflater {
         out: &mut Buffer,
         mut hand_on: impl FnMut(&[u8], bool) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut tail_is_due = last;
         loop {
             self.inflate(&mut input, most, out)?;
-            if out.len() < most && std::mem::take(&mut tail_is_due) {
-                input = self.tail();
-                self.inflate(&mut input, most, out)?;
-            }
             let more = out.len() == most;
+            if last && !more {
+                self.end()?;
+            }
             hand_on(out.bytes(), last && !more)?;
             out.consume(out.len());
             if !more {
@@ -117,10 +115,24 @@ impl Inflater {
         }
     }
 
-    /// What is still to be inflated at the end of a message. Senders may leave out the empty block
-    /// behind a final one, to which it belongs: RFC 7692 section 7.2.3.4 has it, and not all do.
-    pub const fn tail(&self) -> &'static [u8] {
-        if self.ended { &[] } else { &TAIL }
+    /// Ends a message of which all has been inflated, by what the sender took away from it.
+    ///
+    /// # Errors
+    /// [`Malformed`] where the message does not end as it has to: a part of it is missing.
+    pub fn end(&mut self) -> Result<(), Malformed> {
+        // Senders may leave out the empty block behind a final one, to which the tail belongs: RFC 7692
+        // section 7.2.3.4 has it, and not all do.
+        if self.ended {
+            return Ok(());
+        }
+        // It stops at the end of a block, and takes the byte behind it in any other place.
+        let tail_and_more = [0x00, 0x00, 0xff, 0xff, 0x00];
+        let before = self.stream.total_in();
+        let result = self.stream.decompress(&tail_and_more, &mut [0], InflateFlush::Block);
+        match (result, self.stream.total_in() - before) {
+            (Ok(Status::Ok), 4) => Ok(()),
+            _ => Err(Malformed),
+        }
     }
 
     /// Forgets all that was said.
@@ -237,8 +249,7 @@ mod tests {
         for mut piece in message.chunks(cut) {
             inflater.inflate(&mut piece, most, &mut out)?;
         }
-        let mut tail = inflater.tail();
-        inflater.inflate(&mut tail, most, &mut out)?;
+        inflater.end()?;
         Ok(out.bytes().to_vec())
     }
 
@@ -301,6 +312,29 @@ mod tests {
         assert_eq!(inflated(&mut inflater, &second, 100, 100), Err(Malformed));
         deflater.reset();
         assert_eq!(deflated(&mut deflater, &[b"a secret of many words"]), first);
+    }
+
+    /// Wherever a message is cut, in blocks of each kind.
+    #[test]
+    fn a_message_without_its_end_is_found() {
+        let records = |count: usize| -> Vec<u8> {
+            let record =
+                |number| format!("{{\"id\":{number},\"price\":{}}},", number * 7919 % 1000);
+            (0..count).flat_map(|number| record(number).into_bytes()).collect()
+        };
+        for (message, level) in [(records(2), 1), (records(200), 9), (records(20), 0)] {
+            let mut whole = Vec::with_capacity(10_000);
+            let mut stream = Compress::new(Compression::new(level), false);
+            stream.compress_vec(&message, &mut whole, FlushCompress::Sync).unwrap();
+            let whole = whole.strip_suffix(&TAIL).unwrap();
+            assert_eq!(inflated(&mut Inflater::new(), whole, 100, usize::MAX), Ok(message));
+            for end in 0..whole.len() {
+                let cut = inflated(&mut Inflater::new(), &whole[..end], 100, usize::MAX);
+                // The front of a block without compression is all of an empty message.
+                let expected = if whole[..end] == [0x00] { Ok(Vec::new()) } else { Err(Malformed) };
+                assert_eq!(cut, expected, "{end} of {}", whole.len());
+            }
+        }
     }
 
     #[test]
