@@ -188,6 +188,34 @@ async fn a_message_that_was_cut_is_counted() {
     holds(&line, &parts);
 }
 
+/// A client that takes nothing and then is gone, with whole messages on their way to it.
+#[tokio::test]
+async fn messages_that_a_client_did_not_take_are_counted() {
+    let (mut program, listener) = start().await;
+    in_time(async {
+        let (client, backend) = open(&program, &listener, &Offer::default()).await;
+        let message = [&[0][..], &[b'a'; 1000], &[0xff]].concat();
+        let mut taken = 0;
+        // Sessions beside it are given room, until nobody takes anything for ten of them.
+        let mut beside = 0;
+        while beside < 10 {
+            match backend.wire.stream.try_write(&message[taken % message.len()..]) {
+                Ok(count) => (taken, beside) = (taken + count, 0),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    drop(open(&program, &listener, &Offer::default()).await);
+                    beside += 1;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        client.wire.reset();
+    })
+    .await;
+    let lost = "\"messages_cut\":1";
+    let line = program.access_log.with(lost);
+    holds(&line, &[CLOSE, "\"how\":\"lost\"", "\"ended_by\":\"client\""]);
+}
+
 #[tokio::test]
 async fn a_raw_space_is_escaped_and_the_query_is_left_out() {
     let (mut program, listener) = start().await;

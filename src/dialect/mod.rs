@@ -98,6 +98,12 @@ impl Dialect {
         }
     }
 
+    /// Whether a client masks with a key that its opening handshake made, which is another on each
+    /// connection (draft-ietf-hybi-04 section 5.2.2).
+    pub const fn has_connection_key(self) -> bool {
+        matches!(self, Self::Hybi(Version::V4))
+    }
+
     /// Whether key3 follows the head of the request and 16 bytes that of the answer (draft-hixie-76,
     /// "Opening handshake").
     pub const fn has_key3(self) -> bool {

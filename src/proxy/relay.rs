@@ -18,6 +18,7 @@ use crate::telemetry::{Present, Traffic};
 use crate::upstream::Lease;
 use crate::watch::{ConnectionId, Watched};
 use crate::wire::outbox::Outbox;
+use crate::wire::spare::Buffer;
 use crate::worker::load::Load;
 use crate::worker::{Tools, Worker};
 use mio::event::Event;
@@ -40,10 +41,18 @@ pub(crate) struct Relay {
     began: Millis,
     route: Arc<Route>,
     /// How fast the sides may talk, where that is limited.
-    rates: Option<Box<Sides<Throttle>>>,
+    rates: Option<Box<Sides<Rated>>>,
     _client: Present,
     _place: Place,
     _lease: Lease,
+}
+
+/// A side that may talk only so fast.
+#[derive(Debug)]
+struct Rated {
+    throttle: Throttle,
+    /// What TLS has opened beyond that, for a record is opened whole.
+    held: Option<Box<Buffer>>,
 }
 
 // An idle connection costs this and a few words beside it.
@@ -108,8 +117,8 @@ impl Relay {
 
     /// When there is something to do even if no socket changes.
     pub(crate) fn deadline(&self) -> Millis {
-        let until = |rates: &Sides<Throttle>| {
-            let until = Side::BOTH.into_iter().filter_map(|side| rates[side].until());
+        let until = |rates: &Sides<Rated>| {
+            let until = Side::BOTH.into_iter().filter_map(|side| rates[side].throttle.until());
             until.min().unwrap_or(Millis::MAX)
         };
         let resumed = self.rates.as_deref().map_or(Millis::MAX, until);
@@ -168,7 +177,8 @@ impl Relay {
         // change of a socket would tell of it again.
         self.sockets.client.flush(&mut worker.tools.spare);
         self.sockets.backend.flush(&mut worker.tools.spare);
-        let room = self.rates.as_mut().map_or(usize::MAX, |rates| rates[from].room(worker.now()));
+        let now = worker.now();
+        let room = self.rates.as_mut().map_or(usize::MAX, |rates| rates[from].throttle.room(now));
         if room == 0
             || self.sockets[from].unsent() >= ANSWERS_WATER
             || self.sockets[from.other()].is_full()
@@ -181,17 +191,22 @@ impl Relay {
             worker.tools.spare.give(behind);
             return true;
         }
+        if let Some(count) = self.take_held(from, room, worker) {
+            self.receive(from, count, count, worker);
+            return true;
+        }
         // What is sealed is opened as it came.
         let sealed = self.sockets[from].is_sealed();
         let Tools { input, spare, .. } = &mut worker.tools;
-        let room = if sealed { input.len() } else { room.min(input.len()) };
-        match self.sockets[from].receive(input.get_mut(..room).unwrap_or_default(), spare) {
+        let size = if sealed { input.len() } else { room.min(input.len()) };
+        match self.sockets[from].receive(input.get_mut(..size).unwrap_or_default(), spare) {
             Received::Nothing => return false,
             Received::Other => {}
             Received::Bytes(count) => {
                 let bytes = worker.tools.input.get(..count).unwrap_or_default();
                 // Now, for the session unmasks in place.
                 worker.watched(self.id).read(from, bytes);
+                let count = self.hold(from, count, room, worker);
                 self.receive(from, count, count, worker);
             }
             Received::End(end) => {
@@ -202,6 +217,37 @@ impl Relay {
             }
         }
         true
+    }
+
+    /// Keeps what of a read is beyond `room`; how much it may take of it now.
+    fn hold(&mut self, from: Side, count: usize, room: usize, worker: &mut Worker) -> usize {
+        let Tools { input, spare, .. } = &mut worker.tools;
+        if let Some(rates) = &mut self.rates
+            && let Some(beyond) = input.get(room..count).filter(|beyond| !beyond.is_empty())
+        {
+            let mut held = spare.take();
+            held.append(beyond);
+            rates[from].held = Some(held);
+            return room;
+        }
+        count
+    }
+
+    /// Puts what was kept so to the front of the read buffer, up to `room`; how much that is.
+    fn take_held(&mut self, from: Side, room: usize, worker: &mut Worker) -> Option<usize> {
+        let rated = &mut self.rates.as_mut()?[from];
+        let mut held = rated.held.take()?;
+        let Tools { input, spare, .. } = &mut worker.tools;
+        let count = room.min(held.len());
+        let front = held.bytes().get(..count)?;
+        input.get_mut(..count)?.copy_from_slice(front);
+        held.consume(count);
+        if held.is_empty() {
+            spare.give(held);
+        } else {
+            rated.held = Some(held);
+        }
+        Some(count)
     }
 
     /// Has the session take what has been read before, of which so many bytes are still to be counted.
@@ -225,14 +271,14 @@ impl Relay {
         });
         if let Some(rates) = &mut self.rates {
             let messages = self.report.messages(from) - before;
-            rates[from].take(messages, counted as u64, worker.now());
+            rates[from].throttle.take(messages, counted as u64, worker.now());
         }
     }
 
     /// Whether a side's silence is its own: it is read, and it has been sent all there is, with what
     /// asks it whether it is there. Else the system finds it lost, by what it does not acknowledge.
     fn can_hear(&self, side: Side) -> bool {
-        let held = self.rates.as_ref().is_some_and(|rates| rates[side].until().is_some());
+        let held = self.rates.as_ref().is_some_and(|rates| rates[side].throttle.until().is_some());
         !held && self.sockets[side].unsent() == 0 && !self.sockets[side.other()].is_full()
     }
 
@@ -292,7 +338,7 @@ impl Relay {
     pub(crate) fn end(mut self, worker: &Worker, load: &Load) {
         load.remove();
         let watched = worker.watched(self.id);
-        if Side::BOTH.into_iter().any(|side| self.sockets[side].unsent() > 0) {
+        if Side::BOTH.into_iter().any(|side| self.sockets[side].has_cut()) {
             let traffic = &*worker.traffic;
             Observers { report: &mut self.report, traffic, watched }
                 .observe(&Fact::Loss(Loss::MessageCut));
@@ -307,14 +353,16 @@ impl Relay {
 
 /// The rates of a route, if it has any; in a tunnel, where messages are not told apart, only those of
 /// bytes.
-fn rates(session: &Session, route: &Route, now: Millis) -> Option<Box<Sides<Throttle>>> {
+fn rates(session: &Session, route: &Route, now: Millis) -> Option<Box<Sides<Rated>>> {
     let settings = &route.settings;
     let tunnel = session.is_tunnel(&route.policy);
-    let throttle = |rate: &Rate| Throttle::new(rate.messages.filter(|_| !tunnel), rate.bytes, now);
+    let rated = |rate: &Rate| {
+        let messages = rate.messages.filter(|_| !tunnel);
+        Rated { throttle: Throttle::new(messages, rate.bytes, now), held: None }
+    };
     let rates = Sides { client: &settings.client_rate, backend: &settings.backend_rate };
-    (rates != Sides { client: &Rate::default(), backend: &Rate::default() }).then(|| {
-        Box::new(Sides { client: throttle(rates.client), backend: throttle(rates.backend) })
-    })
+    (rates != Sides { client: &Rate::default(), backend: &Rate::default() })
+        .then(|| Box::new(Sides { client: rated(rates.client), backend: rated(rates.backend) }))
 }
 
 /// Who listens to a session: its report, and the watcher.

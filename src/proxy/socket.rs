@@ -25,8 +25,18 @@ pub(crate) struct Socket {
     write: WriteSide,
     /// Whether the system is believed to take more; so until a call shows otherwise.
     writable: bool,
-    /// Whether the other side is not to be read until this one has taken more.
-    full: bool,
+    backlog: Backlog,
+}
+
+/// How much the peer has not taken yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backlog {
+    /// So little that the other side may be read.
+    Low,
+    /// So much that the other side is not to be read until this one has taken more.
+    High,
+    /// It will never take it.
+    Lost,
 }
 
 /// What there is to read, as it is believed. The system tells of each change once, so that a belief
@@ -98,7 +108,7 @@ impl Socket {
             read,
             write: WriteSide::Open,
             writable: true,
-            full: false,
+            backlog: Backlog::Low,
         })
     }
 
@@ -143,12 +153,17 @@ impl Socket {
 
     /// Whether the other side has to wait until this one has taken more.
     pub(crate) const fn is_full(&self) -> bool {
-        self.full
+        matches!(self.backlog, Backlog::High)
     }
 
     /// The bytes that the peer has not taken yet.
     pub(crate) fn unsent(&self) -> usize {
         self.unsent.as_ref().map_or(0, |unsent| unsent.len())
+    }
+
+    /// Whether the peer has not taken all that was written to it.
+    pub(crate) fn has_cut(&self) -> bool {
+        self.backlog == Backlog::Lost || self.unsent() > 0
     }
 
     /// Reads once.
@@ -246,7 +261,8 @@ impl Socket {
             Some(tls) => tls.seal(&mut slices, &mut outlet),
         };
         match sent {
-            Ok(()) => self.full |= self.unsent() >= HIGH_WATER,
+            Ok(()) if self.unsent() >= HIGH_WATER => self.backlog = Backlog::High,
+            Ok(()) => {}
             Err(error) => self.break_off(&error, spare),
         }
     }
@@ -268,11 +284,13 @@ impl Socket {
             self.writable = unsent.is_empty();
         }
         if unsent.is_empty() {
-            self.full = false;
+            self.backlog = Backlog::Low;
             self.forget_unsent(spare);
             return true;
         }
-        self.full &= unsent.len() > LOW_WATER;
+        if unsent.len() <= LOW_WATER {
+            self.backlog = Backlog::Low;
+        }
         false
     }
 
@@ -321,7 +339,7 @@ impl Socket {
             io::ErrorKind::BrokenPipe => WriteSide::Broken,
             _ => WriteSide::Lost,
         };
-        self.full = false;
+        self.backlog = if self.unsent() > 0 { Backlog::Lost } else { Backlog::Low };
         self.forget_unsent(spare);
     }
 

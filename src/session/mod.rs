@@ -164,7 +164,8 @@ impl Session {
     /// Whether bytes pass as they come: nothing is checked, translated or told but the bytes and the
     /// end of each stream.
     pub fn is_tunnel(&self, policy: &Policy) -> bool {
-        policy.tunnel && self.dialect(Side::Client) == self.dialect(Side::Backend)
+        let client = self.dialect(Side::Client);
+        policy.tunnel && client == self.dialect(Side::Backend) && !client.has_connection_key()
     }
 
     /// Sets the deadline by which the peers are to do what is theirs in this state of the closing.

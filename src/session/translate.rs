@@ -73,11 +73,12 @@ pub(super) struct Link<'t, 'a> {
 }
 
 impl Link<'_, '_> {
-    /// Those that messages on this way can have: text towards a Hixie backend.
+    /// Those that messages on this way can have: what is text towards a Hixie backend.
     #[inline]
     const fn quirks(&self, kind: Kind, policy: &Policy) -> Quirks {
-        match (self.side, kind) {
-            (Side::Client, Kind::Text) if !self.to.fragments => policy.quirks,
+        let is_text = matches!((kind, policy.binary), (Kind::Text, _) | (_, BinaryPolicy::Base64));
+        match self.side {
+            Side::Client if is_text && !self.to.fragments => policy.quirks,
             _ => Quirks::NONE,
         }
     }

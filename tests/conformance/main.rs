@@ -154,6 +154,19 @@ fn every_dialect_before_backends_of_the_first_drafts() {
     pairs(&backends, &STYLES.map(|style| style.name), QUICK, "65536", 900);
 }
 
+/// Peers of one dialect through a proxy that passes their bytes on, where it can.
+#[test]
+fn each_dialect_through_a_tunnel() {
+    for name in STYLES.map(|style| style.name) {
+        let arguments = ["--tunnel", "--backend-dialect", name];
+        let proxy = Program::serve(serve(name, Flaw::None), &arguments);
+        let target = format!("ws://{}", proxy.address);
+        let cases = "/(framing|pings|fragments|closing)/";
+        let arguments = ["--target", &target, "--dialect", name, "--case", cases];
+        Outcome::of(&mut kit(PATIENT, &arguments)).assert_good(10, name);
+    }
+}
+
 /// The client role of the proxy: a foreign client speaks to the proxy, and the proxy to the kit.
 #[test]
 fn the_proxy_as_a_client_of_every_dialect() {

@@ -1,10 +1,14 @@
 //! Sides that may talk only so fast: they are held back and nothing is lost.
 
 use crate::harness::{Stage, pass, within};
-use crate::peers::{Kind, Peer, Said};
+use crate::peers::hybi::Hybi;
+use crate::peers::wire::Wire;
+use crate::peers::{Kind, Offer, Peer, Reply, Said, hixie};
 use crate::pressure::{encode, messages, until_stopped};
+use crate::tls::{Authority, tls_of};
 use hybridge::config::route::Rate;
 use std::num::{NonZeroU32, NonZeroU64};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 fn rate(messages: u32, bytes: u64) -> Rate {
     Rate { messages: NonZeroU32::new(messages), bytes: NonZeroU64::new(bytes) }
@@ -44,6 +48,39 @@ async fn a_message_larger_than_a_second() {
         pass(&mut client, &mut backend, &[Said::text("l".repeat(60_000))]).await;
         client.say(&[Said::Close(None)]).await;
         assert_eq!(backend.hear().await, Said::Close(None));
+        drop((client, backend));
+        stage.stop().await;
+    })
+    .await;
+}
+
+/// A record of TLS is opened whole: what of it is beyond the rate waits, and the close behind it.
+#[tokio::test]
+async fn what_was_sealed_comes_in_order() {
+    within("sealed", async {
+        let authority = Authority::new("rates");
+        let signed = authority.sign(&["a.test"]);
+        let stage = Stage::with(Kind::Rfc6455, |settings| {
+            settings.listeners[0].tls = Some(tls_of(&[&signed]));
+            settings.routes[0].client_rate = rate(1000, 0);
+        })
+        .await;
+        let client = authority.client(|_| {});
+        let mut client = client.connect(stage.proxy.address, "a.test").await.unwrap();
+        client.write_all(&hixie::request(Kind::Hixie76, &Offer::default())).await.unwrap();
+        let wire = Wire::accept(&stage.listener).await;
+        let mut backend = Hybi::accept(Kind::Rfc6455, wire, &Reply::default()).await.0;
+        let mut answer = vec![0; 1];
+        while !answer.ends_with(hixie::ANSWER) {
+            client.read_buf(&mut answer).await.unwrap();
+        }
+        let all: Vec<_> = (0..1500).map(|number| Said::text(number.to_string())).collect();
+        let said = [hixie::encode(&all), b"\xff\x00".to_vec()].concat();
+        client.write_all(&said).await.unwrap();
+        for said in all {
+            assert_eq!(backend.hear().await, said);
+        }
+        assert!(matches!(backend.hear().await, Said::Close(_)));
         drop((client, backend));
         stage.stop().await;
     })

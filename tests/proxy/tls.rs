@@ -26,20 +26,20 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{AlertDescription, ClientConfig, Error, ProtocolVersion, RootCertStore};
 
 /// An authority that tests trust, and the folder with what it has signed.
-struct Authority {
+pub(crate) struct Authority {
     folder: Folder,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 /// A certificate of the authority, as files and as a client has it.
-struct Signed {
+pub(crate) struct Signed {
     files: CertificateFiles,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 }
 
 impl Authority {
-    fn new(test: &str) -> Self {
+    pub(crate) fn new(test: &str) -> Self {
         let mut params = CertificateParams::default();
         // A name of its own, or a stranger's signature would look like a broken one.
         params.distinguished_name.push(DnType::CommonName, test);
@@ -48,7 +48,7 @@ impl Authority {
         Self { folder: Folder::new(test), issuer }
     }
 
-    fn sign(&self, names: &[&str]) -> Signed {
+    pub(crate) fn sign(&self, names: &[&str]) -> Signed {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let file = names.first().cloned().unwrap_or_else(|| "nameless".to_owned());
         let key = KeyPair::generate().unwrap();
@@ -65,7 +65,7 @@ impl Authority {
     }
 
     /// A client that trusts the authority.
-    fn client(&self, adjust: impl FnOnce(&mut ClientConfig)) -> Client {
+    pub(crate) fn client(&self, adjust: impl FnOnce(&mut ClientConfig)) -> Client {
         let config = self.builder(&[&TLS13, &TLS12]).with_no_client_auth();
         Client::new(config, adjust)
     }
@@ -101,7 +101,7 @@ impl Authority {
     }
 }
 
-struct Client(TlsConnector);
+pub(crate) struct Client(TlsConnector);
 
 impl Client {
     fn new(mut config: ClientConfig, adjust: impl FnOnce(&mut ClientConfig)) -> Self {
@@ -109,7 +109,7 @@ impl Client {
         Self(TlsConnector::from(Arc::new(config)))
     }
 
-    async fn connect(
+    pub(crate) async fn connect(
         &self,
         proxy: SocketAddr,
         name: &str,
@@ -140,7 +140,7 @@ fn alert(error: &io::Error) -> AlertDescription {
     }
 }
 
-fn tls_of(certificates: &[&Signed]) -> ServerTls {
+pub(crate) fn tls_of(certificates: &[&Signed]) -> ServerTls {
     let certificates = certificates.iter().map(|signed| signed.files.clone()).collect();
     ServerTls { certificates, ..ServerTls::default() }
 }
