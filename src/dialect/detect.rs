@@ -78,6 +78,8 @@ pub const fn alike(found: Dialect) -> &'static [Dialect] {
     match found {
         // 01 defined no mark.
         Dialect::Hixie(Draft::H76) => &[Dialect::Hixie(Draft::H76), Dialect::Hybi(Version::V1)],
+        // Clients of the family of websocket-ruby say 1 and speak 76.
+        Dialect::Hybi(Version::V1) => &[Dialect::Hybi(Version::V1), Dialect::Hixie(Draft::H76)],
         // 02 and 03 have one number, which clients of the family of eventlet say too that speak 76.
         Dialect::Hybi(Version::V3) => {
             &[Dialect::Hybi(Version::V3), Dialect::Hybi(Version::V2), Dialect::Hixie(Draft::H76)]
@@ -86,10 +88,12 @@ pub const fn alike(found: Dialect) -> &'static [Dialect] {
     }
 }
 
-/// The dialect of a client whose marks are those of `found`, where `assume` says which it is of those
-/// that have the same marks.
-pub fn assumed(found: Dialect, assume: &[Dialect]) -> Dialect {
-    assume.iter().copied().find(|dialect| alike(found).contains(dialect)).unwrap_or(found)
+/// The dialect of a client whose marks are those of `found`: what `assume` says it is of those that have
+/// the same marks; else the first of these that is accepted at all.
+pub fn assumed(found: Dialect, assume: &[Dialect], accept: &[Dialect]) -> Dialect {
+    let said = assume.iter().find(|dialect| alike(found).contains(dialect));
+    let left = || alike(found).iter().find(|dialect| accept.contains(dialect));
+    said.or_else(left).copied().unwrap_or(found)
 }
 
 /// A request with a body is another request to the next hop. Only key3 comes behind a head, which

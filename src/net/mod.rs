@@ -2,7 +2,7 @@
 
 pub mod activation;
 pub(crate) mod admission;
-mod arrive;
+pub(crate) mod arrive;
 mod certificates;
 mod flash;
 mod hush;

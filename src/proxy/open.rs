@@ -13,14 +13,14 @@ use crate::config::values::Period;
 use crate::dialect::detect::assumed;
 use crate::dialect::{Agreement, Dialect, opening};
 use crate::event::{Side, Sides};
-use crate::handshake::{Field, Headers, Offer, Subprotocols, first};
+use crate::handshake::{Failure, Field, Headers, Offer, Subprotocols, first};
 use crate::net::admission::Place;
 use crate::net::options;
 use crate::net::stream::Stream;
 use crate::net::{Arrival, Hop};
 use crate::quirk::{Quirk, Quirks};
 use crate::telemetry::{Identity, Present, Telemetry};
-use crate::upstream::open::{Opened, Wanted, newest};
+use crate::upstream::open::{NoBackend, Opened, Wanted, newest};
 use crate::upstream::{Lease, Seeker};
 use crate::watch::{ConnectionId, Watched};
 use rand::Rng;
@@ -63,9 +63,9 @@ pub(crate) async fn open(
     arrival: Arrival,
     id: ConnectionId,
     place: Place,
+    present: Present,
 ) -> Option<Connection> {
     let Arrival { stream, hop, early, deadline, turned_away } = arrival;
-    let present = shared.telemetry.accepted(&hop.listener.name);
     let mut client = Client {
         id,
         hop,
@@ -99,6 +99,18 @@ pub(crate) async fn open(
                 client.watched().ended();
                 return None;
             }
+        }
+    }
+}
+
+/// The subprotocol that a client insists on, be it chosen or not: a Hixie client on its own string, others
+/// on one of their list.
+fn echo(subprotocols: &Subprotocols, dialect: Dialect) -> Option<&[u8]> {
+    let wanted = subprotocols.opaque()?;
+    match dialect {
+        Dialect::Hixie(_) => Some(wanted),
+        Dialect::Hybi(_) => {
+            wanted.split(|byte| b" ,".contains(byte)).find(|token| !token.is_empty())
         }
     }
 }
@@ -162,7 +174,7 @@ impl Client {
         let seeker = Seeker {
             peer: seen.client,
             local: hop.local,
-            secure: hop.secure,
+            secure: seen.secure,
             headers: &asked.fields,
         };
         let watched = Watched { id: self.id, watcher: self.watcher.as_deref() };
@@ -174,14 +186,20 @@ impl Client {
             compression: route.settings.compression(Side::Backend),
             watched,
         };
-        let mut backend = tokio::select! {
-            opened = pool.open(&seeker, wanted) => opened?,
+        let opened = tokio::select! {
+            opened = pool.open(&seeker, wanted) => opened,
             gone = gone(&mut self.stream, &mut self.buffer, watched) => return Err(gone),
         };
+        let mut backend = opened.map_err(|mut error| {
+            if let NoBackend::Failure(Failure::Status { fields, .. }) = &mut error {
+                edit::response(&route, fields);
+            }
+            error
+        })?;
         edit::response(&route, &mut backend.answer.fields);
         if backend.answer.subprotocol.is_none()
             && quirks.contains(Quirk::EchoSubprotocol)
-            && let Some(wanted) = asked.subprotocols.opaque()
+            && let Some(wanted) = echo(&asked.subprotocols, dialect)
         {
             used.insert(Quirk::EchoSubprotocol);
             backend.answer.subprotocol = Some(wanted.to_owned());
@@ -233,8 +251,9 @@ impl Client {
         };
         let route = service.router.find(&asked);
         self.route = route.as_ref().ok().cloned();
-        let assume = self.route.as_ref().map_or(&[][..], |route| &route.settings.assume);
-        let dialect = assumed(dialect, assume);
+        let dialect = self.route.as_ref().map_or(dialect, |route| {
+            assumed(dialect, &route.settings.assume, &route.settings.accept)
+        });
         self.told = Some(Told::new(dialect, offer));
         self.watched().speaks(Side::Client, dialect);
         asked.client = ClientKind::WebSocket(dialect);

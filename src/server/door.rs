@@ -4,10 +4,12 @@ use super::thread::Handle;
 use crate::config::Settings;
 use crate::config::values::Address;
 use crate::net::admission::{Place, Places};
+use crate::net::arrive::NoArrival;
 use crate::net::listen::{Accepted, Socket};
 use crate::net::listener::Listener;
 use crate::proxy::Shared;
 use crate::proxy::open::open;
+use crate::telemetry::Reason;
 use crate::watch::ConnectionId;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -142,18 +144,43 @@ impl Door {
     /// Opens one, and hands it to the worker with the fewest: they live long, so that a hashed
     /// spread would stay uneven.
     async fn open(&self, accepted: Accepted, listener: &Listener, mut place: Place) {
+        let telemetry = &self.shared.telemetry;
+        let present = telemetry.accepted(&listener.settings.name);
         let arrived = tokio::select! {
             arrived = listener.arrive(accepted, &mut place) => arrived,
             // Until then also those that only come to be told 503.
             () = self.shared.closing.cancelled() => return,
         };
-        // A reason why not is in the log.
-        let Ok(arrival) = arrived else { return };
+        let arrival = match arrived {
+            Ok(arrival) => arrival,
+            // It is in the log.
+            Err(reason) => {
+                if let Some(reason) = class(&reason) {
+                    telemetry.turned_away(reason);
+                }
+                return;
+            }
+        };
         let id = ConnectionId(self.ids.fetch_add(1, Ordering::Relaxed));
-        if let Some(connection) = open(&self.shared, arrival, id, place).await
+        if let Some(connection) = open(&self.shared, arrival, id, place, present).await
             && let Some(worker) = self.workers.iter().min_by_key(|worker| worker.bell().load())
         {
             worker.relay(connection);
         }
+    }
+}
+
+/// As what it is counted that nobody has come; `None` for those who wanted no session.
+const fn class(reason: &NoArrival) -> Option<Reason> {
+    match reason {
+        NoArrival::TurnedAway(_) => Some(Reason::Limit),
+        NoArrival::ProxyHeader(_)
+        | NoArrival::Stray(_)
+        | NoArrival::PolicyRequest
+        | NoArrival::Tls(_) => Some(Reason::Malformed),
+        NoArrival::Timeout => Some(Reason::Timeout),
+        NoArrival::Lost(_) => Some(Reason::Lost),
+        // Port scans and health checks connect and leave.
+        NoArrival::Left | NoArrival::Policy => None,
     }
 }

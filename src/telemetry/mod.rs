@@ -52,6 +52,11 @@ impl Telemetry {
         self.metrics.accepted(listener)
     }
 
+    /// A client got no session, nor as far as to its request: the access log has nothing of it.
+    pub(crate) fn turned_away(&self, reason: Reason) {
+        self.metrics.refused(None, reason);
+    }
+
     /// A client got no session.
     pub(crate) fn refused(&self, identity: Identity, reason: Reason, refused: Refused) {
         self.metrics.refused(refused.dialect, reason);

@@ -7,15 +7,18 @@ use crate::peers::hybi::Hybi;
 use crate::peers::wire::Wire;
 use crate::peers::{Kind, Offer, Peer, Reply, Said};
 use hybridge::config::values::Address;
+use hybridge::dialect::{self, Dialect};
 use hybridge::server::Server;
 
 /// Whatever a client says of itself, it is taken for what the route says, and named so.
 #[tokio::test]
 async fn routes_say_which_of_the_drafts_with_the_same_marks() {
+    let any = &dialect::ALL[..];
     let cases = [
         (Kind::Hixie76, None, Kind::Hixie76),
         (Kind::Hixie76, Some(Kind::Hybi01), Kind::Hybi01),
         (Kind::Hybi01, Some(Kind::Hybi02), Kind::Hybi01),
+        (Kind::Hybi01, Some(Kind::Hixie76), Kind::Hixie76),
         (Kind::Hybi02, None, Kind::Hybi03),
         (Kind::Hybi02, Some(Kind::Hybi02), Kind::Hybi02),
         (Kind::Hybi03, Some(Kind::Hixie76), Kind::Hixie76),
@@ -23,15 +26,22 @@ async fn routes_say_which_of_the_drafts_with_the_same_marks() {
     ];
     for (marks, assume, speaks) in cases {
         let case = format!("the marks of {marks:?}, {assume:?} assumed");
-        within(&case, speaks_as(marks, assume, speaks)).await;
+        within(&case, speaks_as(marks, assume, any, speaks)).await;
+    }
+    // What is not accepted, a client is not taken for where its marks have another reading.
+    let accept = [Dialect::RFC6455, Kind::Hixie76.dialect()];
+    for marks in [Kind::Hybi01, Kind::Hybi02, Kind::Hixie76] {
+        let case = format!("the marks of {marks:?}, accepted as Hixie-76");
+        within(&case, speaks_as(marks, None, &accept, Kind::Hixie76)).await;
     }
 }
 
-async fn speaks_as(marks: Kind, assume: Option<Kind>, speaks: Kind) {
+async fn speaks_as(marks: Kind, assume: Option<Kind>, accept: &[Dialect], speaks: Kind) {
     let (listener, address) = listen().await;
     let mut settings = settings(address, Some(Kind::Rfc6455.dialect()));
     settings.admin.address = Some("127.0.0.1:0".parse().unwrap());
     settings.routes[0].assume = assume.into_iter().map(Kind::dialect).collect();
+    settings.routes[0].accept = accept.to_vec();
     let server = Server::bind(settings).await.unwrap();
     let Some(Address::Tcp(admin)) = server.admin() else { panic!("no admin listener") };
     let proxy = Proxy::of(server);

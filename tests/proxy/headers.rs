@@ -187,6 +187,29 @@ async fn a_request_gets_a_number_of_its_own() {
     .await;
 }
 
+/// What a backend says with a refusal is changed as what it says else.
+#[tokio::test]
+async fn a_route_changes_the_fields_of_a_refusal() {
+    within("edits of a refusal", async {
+        let stage = stage(Kind::Rfc6455, |route| {
+            route.response_headers.remove = vec!["X-Internal".to_owned()];
+        })
+        .await;
+        let mut client = Wire::connect(stage.proxy.address).await;
+        client.write(hybi::request(Kind::Rfc6455, &Offer::default())).await;
+        let mut backend = Wire::accept(&stage.listener).await;
+        Head::read(&mut backend).await;
+        let refusal = "HTTP/1.1 403 Forbidden\r\nX-Internal: 10.0.0.7\r\nX-Why: closed\r\nContent-Length: 0\r\n\r\n";
+        backend.write(refusal).await;
+        let told = Head::read(&mut client).await;
+        assert_eq!((told.status(), told.get("X-Why")), (403, Some("closed")));
+        assert_eq!(told.get("X-Internal"), None);
+        drop((client, backend));
+        stage.stop().await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_route_changes_fields_both_ways() {
     within("edits", async {

@@ -5,6 +5,7 @@ use crate::peers::head::Head;
 use crate::peers::wire::Wire;
 use crate::peers::{Kind, Offer, Peer, Reply, Said, framing, hybi};
 use hybridge::quirk::Quirk;
+use hybridge::session::translate::BinaryPolicy;
 
 async fn stage(backend: Kind, quirks: &[Quirk]) -> Stage {
     let quirks = quirks.to_vec();
@@ -81,8 +82,13 @@ async fn missing_origin() {
 #[tokio::test]
 async fn echo_subprotocol() {
     within("echo subprotocol", async {
-        let offer = Offer { subprotocol: Some("tv.v1".to_owned()), ..Offer::default() };
-        for client in [Kind::Hixie76, Kind::Hixie75, Kind::Rfc6455] {
+        for (client, asked) in [
+            (Kind::Hixie76, "tv.v1"),
+            (Kind::Hixie75, "tv.v1"),
+            (Kind::Hybi03, "tv.v1 tv.v0"),
+            (Kind::Rfc6455, "tv.v1"),
+        ] {
+            let offer = Offer { subprotocol: Some(asked.to_owned()), ..Offer::default() };
             for (quirks, chosen, answered) in [
                 (&[Quirk::EchoSubprotocol][..], None, Some("tv.v1")),
                 (&[Quirk::EchoSubprotocol], Some("tv.v1"), Some("tv.v1")),
@@ -130,6 +136,24 @@ async fn heard(backend: Kind, quirks: &[Quirk], said: &[&[&str]], due: &[&str]) 
     stage.stop().await;
 }
 
+/// What a Hixie backend hears of binary messages that become base64.
+async fn binary_heard(quirks: &[Quirk], said: &[&[u8]], due: &[&str]) {
+    let stage = Stage::with(Kind::Hixie76, |settings| {
+        settings.routes[0].quirks = quirks.to_vec();
+        settings.routes[0].binary = BinaryPolicy::Base64;
+    })
+    .await;
+    let (mut client, mut server) = stage.session(Kind::Rfc6455).await;
+    for message in said {
+        client.say(&[Said::Binary(message.to_vec())]).await;
+    }
+    for text in due {
+        assert_eq!(server.hear().await, Said::text(*text), "{quirks:?}");
+    }
+    drop((client, server));
+    stage.stop().await;
+}
+
 #[tokio::test]
 async fn no_empty_text() {
     within("no empty text", async {
@@ -137,6 +161,9 @@ async fn no_empty_text() {
         let (without, all) = (&["a", "b", "c"][..], &["a", "", "", "b", "c"][..]);
         heard(Kind::Hixie76, &[Quirk::NoEmptyText], said, without).await;
         heard(Kind::Hixie76, &[], said, all).await;
+        // What becomes text on the way is no less empty.
+        binary_heard(&[Quirk::NoEmptyText], &[b"a", b"", b"b"], &["YQ==", "Yg=="]).await;
+        binary_heard(&[], &[b"a", b"", b"b"], &["YQ==", "", "Yg=="]).await;
         // Others can read it.
         heard(Kind::Rfc6455, &[Quirk::NoEmptyText], said, all).await;
     })

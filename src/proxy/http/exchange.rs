@@ -73,6 +73,12 @@ fn done(exchange: &mut Exchange) {
     exchange.telemetry.request(identity, request);
 }
 
+/// What of a method is told: one that is known has 18 bytes at most (RFC 9110 section 16.1.1), and a client
+/// can say any that fits into a head.
+fn clipped(method: &str) -> Box<str> {
+    method.get(..32).unwrap_or(method).into()
+}
+
 /// Answers a request.
 pub(super) async fn exchange(
     shared: &Shared,
@@ -85,7 +91,7 @@ pub(super) async fn exchange(
     let mut exchange = Exchange {
         telemetry: Arc::clone(&shared.telemetry),
         hop: Hop { peer: seen.client, ..hop.clone() },
-        method: plain.method.as_str().into(),
+        method: clipped(plain.method.as_str()),
         host: plain.host.clone(),
         target: plain.target.clone(),
         user_agent: first(request.headers(), "User-Agent"),

@@ -139,8 +139,14 @@ fn check_answer(kind: Kind, offer: &Offer, head: &Head) {
     if let Some(origin) = &offer.origin {
         assert_eq!(head.exact(&format!("{prefix}WebSocket-Origin")), origin);
     }
-    // A requested subprotocol must come back, and no other.
-    assert_eq!(head.get(kind.subprotocol_field()), offer.subprotocol.as_deref());
+    // A requested subprotocol must come back, and no other: to hybi-01 to 03, which have a list, one of it.
+    let (chosen, asked) = (head.get(kind.subprotocol_field()), offer.subprotocol.as_deref());
+    if kind.is_hixie() {
+        assert_eq!(chosen, asked);
+    } else {
+        let mut list = asked.unwrap_or_default().split(' ');
+        assert!(chosen.is_none_or(|one| list.any(|asked| asked == one)), "{chosen:?} of {asked:?}");
+    }
 }
 
 /// What strict servers check.
