@@ -35,8 +35,8 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Builds all that the settings name. Backends whose settings are those of one of `pools` go on
-    /// with what is known of them.
+    /// Builds all that the settings name. Backends whose settings are those of one of `pools` go on;
+    /// others of the same name take over what is known of their servers.
     ///
     /// # Errors
     /// When something that they name does not exist or does not fit.
@@ -44,8 +44,11 @@ impl Service {
         let pools = settings.backends.iter().map(|backend| {
             // With files of its own it reads them again.
             let own_files = backend.tls != ClientTls::default();
-            let same = pools.iter().find(|pool| *pool.settings == *backend && !own_files);
-            same.map_or_else(|| Pool::new(backend.clone()), |pool| Ok(Arc::clone(pool)))
+            let before = pools.iter().find(|pool| pool.settings.name == backend.name);
+            match before {
+                Some(same) if *same.settings == *backend && !own_files => Ok(Arc::clone(same)),
+                _ => Pool::new(backend.clone(), before.map(Arc::as_ref)),
+            }
         });
         let pools = pools.collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Self { router: Router::new(&settings, &pools)?, settings, pools })
@@ -67,14 +70,15 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// Begins to look after the backends.
     pub(crate) fn new(
         service: Service,
         watcher: Option<Arc<dyn Watcher>>,
         telemetry: Arc<Telemetry>,
     ) -> Self {
-        let service = RwLock::new(Arc::new(service));
+        service.pools.iter().for_each(|pool| pool.start());
         Self {
-            service,
+            service: RwLock::new(Arc::new(service)),
             watcher,
             telemetry,
             leaving: CancellationToken::new(),
@@ -83,9 +87,18 @@ impl Shared {
         }
     }
 
-    /// Has all that comes from now on served by another service.
+    /// Has all that comes from now on served by another service. Sessions can hold the pools of
+    /// before for days, so that it does not depend on their end when those cease to check.
     pub(crate) fn replace(&self, service: Service) {
-        *self.service.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(service);
+        let service = Arc::new(service);
+        let mut now = self.service.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *now, Arc::clone(&service));
+        let others = |of: &Service, but: &Service| {
+            let is_other = |pool: &&Arc<Pool>| !but.pools.iter().any(|one| Arc::ptr_eq(one, *pool));
+            of.pools.iter().filter(is_other).cloned().collect::<Vec<_>>()
+        };
+        others(&before, &service).iter().for_each(|pool| pool.stop());
+        others(&service, &before).iter().for_each(|pool| pool.start());
     }
 
     /// The service of now. Not for the data path.

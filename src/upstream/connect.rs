@@ -14,6 +14,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
@@ -23,7 +24,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 /// How a server is reached.
 pub(crate) struct Way {
-    pub(super) target: Target,
+    pub(super) target: Arc<Target>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     announced: Option<ProxyVersion>,
     limit: Duration,
@@ -61,7 +62,7 @@ impl Way {
             }
         };
         let announced = settings.proxy_protocol;
-        Ok(Self { target, tls, announced, limit: settings.connect_timeout.0 })
+        Ok(Self { target: Arc::new(target), tls, announced, limit: settings.connect_timeout.0 })
     }
 
     /// What a URL names that stands alone, outside of any settings: `ws://` or `wss://` with a host, and
@@ -93,7 +94,7 @@ impl Way {
     }
 
     async fn connect_slowly(&self, ends: Option<Ends>) -> Result<Stream, NoBackend> {
-        let mut conduit = match &self.target {
+        let mut conduit = match &*self.target {
             Target::Unix(path) => {
                 let connected = UnixStream::connect(path).await;
                 Conduit::Unix(connected.map_err(NoBackend::Connect)?)

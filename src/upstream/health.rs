@@ -69,6 +69,11 @@ impl Record {
         true
     }
 
+    /// Takes that there are no checks any more.
+    pub(super) fn unchecked(&mut self) {
+        (self.down, self.doubts) = (false, 0);
+    }
+
     /// How the server stands.
     pub(super) fn standing(&self, now: Instant) -> Standing {
         match self.rest {

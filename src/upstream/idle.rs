@@ -212,7 +212,7 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("ws://{}", listener.local_addr().unwrap()).parse().unwrap();
         let backend = Backend { servers: vec![Server::new(url)], ..Backend::default() };
-        let pool = Pool::new(backend).unwrap();
+        let pool = Pool::new(backend, None).unwrap();
         let anyone = Peer::from(SocketAddr::from(([192, 0, 2, 1], 5000)));
         let headers: Vec<Field> = Vec::new();
         let seeker = Seeker { peer: anyone, local: anyone, secure: false, headers: &headers };

@@ -29,16 +29,23 @@ pub(crate) struct Member {
     settings: Arc<Backend>,
     queue: Arc<Queue>,
     way: Way,
-    record: Mutex<Record>,
-    live: AtomicUsize,
-    /// The openings, requests and connections that succeeded, and that failed.
-    successes: AtomicU64,
-    failures: AtomicU64,
+    ledger: Arc<Ledger>,
     /// The connections that are kept for the next plain request.
     pub(super) idle: Idle,
     /// The newest dialect that has worked, an index into [`crate::dialect::ALL`]; none yet when it
     /// is beyond the end.
     pub(super) known: AtomicUsize,
+}
+
+/// What has become of what a server was given. It outlives other settings, for the connections of
+/// before are the same server's.
+#[derive(Debug, Default)]
+struct Ledger {
+    record: Mutex<Record>,
+    live: AtomicUsize,
+    /// The openings, requests and connections that succeeded, and that failed.
+    successes: AtomicU64,
+    failures: AtomicU64,
 }
 
 /// The place of one connection at a server; given back when it is dropped.
@@ -59,7 +66,7 @@ pub(super) enum Cookie {
 }
 
 impl Member {
-    /// A server of which nothing more is known than the settings say.
+    /// A server of which is known what was known `before`; without that, what the settings say.
     ///
     /// # Errors
     /// When it has a name that TLS cannot ask for.
@@ -68,23 +75,27 @@ impl Member {
         settings: &Arc<Backend>,
         queue: &Arc<Queue>,
         connector: Option<&TlsConnector>,
+        before: Option<&Self>,
     ) -> anyhow::Result<Self> {
         let name = server.url.to_string();
         // A PROXY header names one client, whom later requests may not come from.
         let kept = if settings.proxy_protocol.is_some() { 0 } else { settings.keep_alive };
+        let mut way = Way::new(&server.url, settings, connector)?;
+        if let Some(before) = before {
+            way.target = Arc::clone(&before.way.target);
+        }
+        let taught = before.filter(|before| before.settings.dialect == settings.dialect);
+        let known = taught.map_or(usize::MAX, |before| before.known.load(Ordering::Relaxed));
         Ok(Self {
             server: server.clone(),
             alias: name_of(&settings.name, &name),
             name,
             settings: Arc::clone(settings),
             queue: Arc::clone(queue),
-            way: Way::new(&server.url, settings, connector)?,
-            record: Mutex::default(),
-            live: AtomicUsize::new(0),
-            successes: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
+            way,
+            ledger: before.map_or_else(Arc::default, |before| Arc::clone(&before.ledger)),
             idle: Idle::new(kept),
-            known: AtomicUsize::new(usize::MAX),
+            known: AtomicUsize::new(known),
         })
     }
 
@@ -105,27 +116,27 @@ impl Member {
 
     /// The sessions and requests that it has now.
     pub(crate) fn live(&self) -> usize {
-        self.live.load(Ordering::Relaxed)
+        self.ledger.live.load(Ordering::Relaxed)
     }
 
     /// How it stands.
     pub(crate) fn standing(&self, now: Instant) -> Standing {
-        lock(&self.record).standing(now)
+        lock(&self.ledger.record).standing(now)
     }
 
     /// The openings and requests that it has accepted.
     pub(crate) fn successes(&self) -> u64 {
-        self.successes.load(Ordering::Relaxed)
+        self.ledger.successes.load(Ordering::Relaxed)
     }
 
     /// The openings and requests that have failed by its fault.
     pub(crate) fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
+        self.ledger.failures.load(Ordering::Relaxed)
     }
 
     /// Its place in the network, where it has one.
-    pub(super) const fn place(&self) -> Option<&Place> {
-        match &self.way.target {
+    pub(super) fn place(&self) -> Option<&Place> {
+        match &*self.way.target {
             Target::Network(place) => Some(place),
             Target::Unix(_) => None,
         }
@@ -141,8 +152,8 @@ impl Member {
 
     /// Takes that an opening or a request has succeeded.
     pub(super) fn succeeded(&self) {
-        self.successes.fetch_add(1, Ordering::Relaxed);
-        if lock(&self.record).succeeded() {
+        self.ledger.successes.fetch_add(1, Ordering::Relaxed);
+        if lock(&self.ledger.record).succeeded() {
             tracing::info!(backend = self.backend(), server = self.name, "server is back");
             self.queue.call();
         }
@@ -150,17 +161,17 @@ impl Member {
 
     /// Takes that an opening or a request has failed by its fault.
     pub(super) fn failed(&self, reason: &dyn Display) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.ledger.failures.fetch_add(1, Ordering::Relaxed);
         let (backend, server, rules) = (self.backend(), &self.name, &self.settings.passive_health);
         tracing::debug!(backend, server, %reason, "server failed");
-        if lock(&self.record).failed(rules, Instant::now()) {
+        if lock(&self.ledger.record).failed(rules, Instant::now()) {
             tracing::warn!(backend, server, %reason, rest = %rules.rest, "server is left alone");
         }
     }
 
     /// Takes what a check has found: nothing, or what is wrong.
     pub(super) fn checked(&self, found: Result<(), impl Display>, rules: &Health) {
-        if !lock(&self.record).checked(found.is_ok(), rules) {
+        if !lock(&self.ledger.record).checked(found.is_ok(), rules) {
             return;
         }
         let (backend, server) = (self.backend(), &self.name);
@@ -170,13 +181,19 @@ impl Member {
         }
         self.queue.call();
     }
+
+    /// Takes that nobody checks it any more: what the last checks have found holds no longer.
+    pub(super) fn unchecked(&self) {
+        lock(&self.ledger.record).unchecked();
+        self.queue.call();
+    }
 }
 
 impl Lease {
     /// Takes a place, which the caller has found to be free.
     pub(super) fn take(member: &Arc<Member>, cookie: Cookie, now: Instant) -> Self {
-        member.live.fetch_add(1, Ordering::Relaxed);
-        lock(&member.record).chosen(&member.settings.passive_health, now);
+        member.ledger.live.fetch_add(1, Ordering::Relaxed);
+        lock(&member.ledger.record).chosen(&member.settings.passive_health, now);
         Self { member: Arc::clone(member), cookie }
     }
 
@@ -212,7 +229,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.member.live.fetch_sub(1, Ordering::Relaxed);
+        self.member.ledger.live.fetch_sub(1, Ordering::Relaxed);
         self.member.queue.call();
     }
 }

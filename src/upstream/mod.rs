@@ -33,9 +33,8 @@ use queue::Queue;
 use seek::Busy;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tls::connector;
-use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A backend: its servers, and what is known of them.
 #[derive(Debug)]
@@ -45,8 +44,8 @@ pub(crate) struct Pool {
     queue: Arc<Queue>,
     /// Who was chosen before. Whoever takes a place holds it, so that none is taken twice.
     turns: Mutex<Turns>,
-    /// The end of its checks and look-ups.
-    _tasks: DropGuard,
+    /// Its checks and look-ups.
+    tasks: Mutex<JoinSet<()>>,
 }
 
 /// Who seeks a server: what a choice can depend on.
@@ -62,24 +61,43 @@ pub(crate) struct Seeker<'a> {
 }
 
 impl Pool {
-    /// A backend of which nothing more is known than the settings say. Inside of a runtime its
-    /// checks and look-ups begin, which end with it; outside, as where settings are only checked,
-    /// there are none.
+    /// A backend. Of the servers that it also had `before` the same is known, and who waits for a
+    /// place there waits in one queue with who comes; of others nothing more than the settings say.
     ///
     /// # Errors
     /// When it has no server, or when something of its TLS does not fit.
-    pub(crate) fn new(settings: Backend) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn new(settings: Backend, before: Option<&Self>) -> anyhow::Result<Arc<Self>> {
         let backend = settings.name.clone();
         let settings = Arc::new(settings);
-        let (members, queue) = members(&settings).with_context(|| format!("backend {backend}"))?;
-        let tasks = CancellationToken::new();
-        if let Ok(runtime) = Handle::try_current() {
-            for member in &members {
-                start_tasks(&runtime, member, &settings, &tasks);
+        let queue = before.map_or_else(Arc::default, |before| Arc::clone(&before.queue));
+        let known = before.map_or(&[][..], Self::members);
+        let members =
+            members(&settings, &queue, known).with_context(|| format!("backend {backend}"))?;
+        let (turns, tasks) = (Mutex::default(), Mutex::default());
+        Ok(Arc::new(Self { settings, members, queue, turns, tasks }))
+    }
+
+    /// Begins its checks and look-ups, which go on until it is stopped or dropped.
+    pub(crate) fn start(&self) {
+        let mut tasks = lock(&self.tasks);
+        for member in &self.members {
+            if member.place().is_some_and(|place| place.is_name) {
+                let every = self.settings.resolve_every.0;
+                tasks.spawn(resolve::keep_resolved(Arc::clone(member), every));
+            }
+            match &self.settings.health {
+                Some(health) => {
+                    tasks.spawn(check::keep_checked(Arc::clone(member), health.clone()));
+                }
+                None => member.unchecked(),
             }
         }
-        let turns = Mutex::default();
-        Ok(Arc::new(Self { settings, members, queue, turns, _tasks: tasks.drop_guard() }))
+    }
+
+    /// Ends its checks and look-ups. The connections that it has, and those that are being opened,
+    /// hold it for as long as they live.
+    pub(crate) fn stop(&self) {
+        lock(&self.tasks).abort_all();
     }
 
     /// The servers, in the order of the settings.
@@ -168,8 +186,12 @@ impl Seeker<'_> {
     }
 }
 
-/// The servers of the settings, and the queue before them.
-fn members(settings: &Arc<Backend>) -> anyhow::Result<(Vec<Arc<Member>>, Arc<Queue>)> {
+/// The servers of the settings, with what is known of them.
+fn members(
+    settings: &Arc<Backend>,
+    queue: &Arc<Queue>,
+    known: &[Arc<Member>],
+) -> anyhow::Result<Vec<Arc<Member>>> {
     if settings.servers.is_empty() {
         bail!("no server");
     }
@@ -190,28 +212,13 @@ fn members(settings: &Arc<Backend>) -> anyhow::Result<(Vec<Arc<Member>>, Arc<Que
         true => Some(connector(&settings.tls)?),
         false => None,
     };
-    let queue = Arc::default();
     let members = settings.servers.iter().map(|server| {
-        let member = Member::new(server, settings, &queue, connector.as_ref());
+        let before = known.iter().find(|before| before.server.url == server.url);
+        let before = before.map(Arc::as_ref);
+        let member = Member::new(server, settings, queue, connector.as_ref(), before);
         member.map(Arc::new).with_context(|| format!("server {}", server.url))
     });
-    Ok((members.collect::<anyhow::Result<_>>()?, queue))
-}
-
-fn start_tasks(
-    runtime: &Handle,
-    member: &Arc<Member>,
-    settings: &Backend,
-    tasks: &CancellationToken,
-) {
-    if member.place().is_some_and(|place| place.is_name) {
-        let work = resolve::keep_resolved(Arc::clone(member), settings.resolve_every.0);
-        runtime.spawn(tasks.clone().run_until_cancelled_owned(work));
-    }
-    if let Some(health) = &settings.health {
-        let work = check::keep_checked(Arc::clone(member), health.clone());
-        runtime.spawn(tasks.clone().run_until_cancelled_owned(work));
-    }
+    members.collect()
 }
 
 /// What a panic of another thread has left is as good as any: each change is one step.
@@ -255,7 +262,8 @@ mod tests {
         let (listener, mut backend) = listen().await;
         backend.health =
             Some(Health { interval: Period(Duration::from_millis(10)), ..Health::default() });
-        let pool = Pool::new(backend).unwrap();
+        let pool = Pool::new(backend, None).unwrap();
+        pool.start();
         let (_stream, lease) = connect(&pool).await;
         // The connection of the lease and two checks.
         for _ in 0..3 {
@@ -274,11 +282,35 @@ mod tests {
         assert_eq!(member.live(), 0);
     }
 
+    /// Also the addresses of a name, for which nobody is to wait again.
+    #[tokio::test]
+    async fn a_pool_takes_over_what_is_known_of_its_servers() {
+        let name = Server::new("ws://name.example".parse().unwrap());
+        let other = Server::new("ws://192.0.2.9".parse().unwrap());
+        let backend = Backend { servers: vec![name, other.clone()], ..Backend::default() };
+        let before = Pool::new(backend.clone(), None).unwrap();
+        let found = vec![SocketAddr::from(([192, 0, 2, 7], 80))];
+        before.members()[0].place().unwrap().take(Ok(found.clone()));
+        let lease = before.take(&seeker(&Vec::new()), &[]).unwrap_or_else(|_| panic!("a place"));
+        assert!(Arc::ptr_eq(lease.member(), &before.members()[0]));
+        lease.answered(200);
+        lease.answered(503);
+        let changed = Backend { keep_alive: 1, servers: vec![other], ..backend.clone() };
+        let without = Pool::new(changed, Some(&before)).unwrap();
+        assert_eq!(without.members()[0].live(), 0);
+        let after = Pool::new(Backend { keep_alive: 1, ..backend }, Some(&before)).unwrap();
+        let member = &after.members()[0];
+        assert_eq!((member.live(), member.successes(), member.failures()), (1, 1, 1));
+        assert_eq!(member.place().unwrap().addresses().await.unwrap(), found);
+        drop(lease);
+        assert_eq!(member.live(), 0);
+    }
+
     #[tokio::test]
     async fn what_comes_of_requests_counts() {
         let (_listener, mut backend) = listen().await;
         backend.passive_health = PassiveHealth { failures: 2, rest: Period::seconds(3600) };
-        let pool = Pool::new(backend).unwrap();
+        let pool = Pool::new(backend, None).unwrap();
         let resting = || {
             let standing = pool.members()[0].standing(Instant::now());
             matches!(standing, Standing::Resting(_))
@@ -297,7 +329,7 @@ mod tests {
     async fn a_lease_knows_the_cookie_that_is_due() {
         let (_listener, mut backend) = listen().await;
         backend.sticky = Some(Sticky { cookie: "srv".to_owned(), max_age: None });
-        let pool = Pool::new(backend).unwrap();
+        let pool = Pool::new(backend, None).unwrap();
         let cookie = pool.lease(&seeker(&Vec::new())).await.unwrap().cookie().unwrap();
         assert!(cookie.ends_with("; Secure"), "{cookie}");
         let (pair, _) = cookie.split_once(';').unwrap();
@@ -309,7 +341,7 @@ mod tests {
     #[test]
     fn faults_of_the_settings_are_named() {
         let server = || vec![Server::new("wss://10.0.0.1".parse().unwrap())];
-        let fault = |backend| format!("{:#}", Pool::new(backend).unwrap_err());
+        let fault = |backend| format!("{:#}", Pool::new(backend, None).unwrap_err());
         let named = Backend { name: "chat".to_owned(), ..Backend::default() };
         assert_eq!(fault(named.clone()), "backend chat: no server");
         let health = Health { path: "/a b".to_owned(), ..Health::default() };

@@ -43,7 +43,7 @@ struct Found {
 
 /// What a look-up has changed.
 #[derive(Debug, PartialEq, Eq)]
-enum Change {
+pub(super) enum Change {
     None,
     /// It failed, and the one before had not.
     Lost,
@@ -98,7 +98,7 @@ impl Place {
     }
 
     /// Takes what a look-up brought. Where it failed the addresses of before stay in use.
-    fn take(&self, looked_up: Result<Vec<SocketAddr>, String>) -> Change {
+    pub(super) fn take(&self, looked_up: Result<Vec<SocketAddr>, String>) -> Change {
         let mut change = Change::None;
         self.found.send_modify(|found| {
             let was_lost = found.failed.is_some();

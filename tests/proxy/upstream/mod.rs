@@ -6,6 +6,7 @@ mod checks;
 mod failures;
 mod queue;
 mod reach;
+mod reload;
 mod tls;
 
 use crate::harness::{Proxy, listen, settings, step};
