@@ -63,8 +63,10 @@ pub(crate) struct Shared {
     pub(crate) telemetry: Arc<Telemetry>,
     /// Whether no more sessions are to be opened and no more requests are to be served.
     pub(crate) leaving: CancellationToken,
-    /// Whether those that there are have the shutdown deadline left.
+    /// Whether those that there are have only the rest of the shutdown deadline left.
     pub(crate) closing: CancellationToken,
+    /// Whether that has passed.
+    pub(crate) late: CancellationToken,
     /// The plain requests that are being served.
     pub(crate) requests: TaskTracker,
 }
@@ -83,6 +85,7 @@ impl Shared {
             telemetry,
             leaving: CancellationToken::new(),
             closing: CancellationToken::new(),
+            late: CancellationToken::new(),
             requests: TaskTracker::new(),
         }
     }

@@ -26,7 +26,7 @@ use std::time::Duration;
 use thread::{Bell, Handle, tick};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// Files that are open beside the two of each connection: clients that are told 503, the runtimes
@@ -151,13 +151,13 @@ impl Server {
         let door = Arc::new(Door::new(shared, workers, places));
         let ticking = tick(&bells);
         let serving = async {
-            tokio::select! {
-                () = serve(&door, sockets, orders, &bells) => {}
-                () = shutdown => {}
+            let until = tokio::select! {
+                until = serve(&door, sockets, orders, &bells) => until,
+                () = shutdown => deadline(&door),
                 // A server that has lost a worker, and its sessions, is not to look healthy.
-                () = ended.cancelled() => {}
-            }
-            end(door, threads, &bells).await
+                () = ended.cancelled() => deadline(&door),
+            };
+            end(door, threads, &bells, until).await
         };
         tokio::select! {
             outcome = serving => outcome,
@@ -166,13 +166,13 @@ impl Server {
     }
 }
 
-/// Serves, and obeys, until it has been drained.
+/// Serves, and obeys, until it has been drained. Then comes until when who is left may go on.
 async fn serve(
     door: &Arc<Door>,
     mut sockets: Sockets,
     mut orders: mpsc::Receiver<Order>,
     bells: &[Arc<Bell>],
-) {
+) -> Instant {
     // Ends with this function: the ports are free then, and who connects is refused by the system.
     let mut accepting = JoinSet::new();
     sockets.accept(door, &mut accepting);
@@ -190,7 +190,7 @@ async fn serve(
                 return drain(door, bells).await;
             }
             // There is a control as long as the server runs.
-            None => return,
+            None => return deadline(door),
         }
         while accepting.try_join_next().is_some() {}
     }
@@ -216,10 +216,10 @@ async fn reload(door: &Door, sockets: &mut Sockets, settings: Settings) -> anyho
 }
 
 /// Takes no more sessions and requests, and lets those that there are end; the sessions spread over
-/// the window.
-async fn drain(door: &Door, bells: &[Arc<Bell>]) {
-    let settings = &door.shared.service().settings;
-    let (window, deadline) = (settings.drain_window.0, settings.shutdown_deadline.0);
+/// the window. Then comes until when they may go on.
+async fn drain(door: &Door, bells: &[Arc<Bell>]) -> Instant {
+    let window = door.shared.service().settings.drain_window.0;
+    let until = deadline(door) + window;
     door.shared.leaving.cancel();
     door.shared.requests.close();
     door.workers.iter().for_each(|worker| worker.drain(window));
@@ -232,29 +232,41 @@ async fn drain(door: &Door, bells: &[Arc<Bell>]) {
         }
     };
     // Who is left is closed by what follows.
-    timeout(window + deadline, drained).await.ok();
+    timeout_at(until, drained).await.ok();
+    until
 }
 
-/// Closes every session, and waits for the end of the last.
+/// Until when all has to be over that ends from now on.
+fn deadline(door: &Door) -> Instant {
+    Instant::now() + door.shared.service().settings.shutdown_deadline.0
+}
+
+/// Closes every session, and waits for the end of the last; requests go on until then.
 async fn end(
     door: Arc<Door>,
     threads: Vec<JoinHandle<io::Result<()>>>,
     bells: &[Arc<Bell>],
+    until: Instant,
 ) -> anyhow::Result<()> {
-    let deadline = door.shared.service().settings.shutdown_deadline.0;
-    let telemetry = Arc::clone(&door.shared.telemetry);
+    let (telemetry, late) = (Arc::clone(&door.shared.telemetry), door.shared.late.clone());
     door.shared.closing.cancel();
     door.shared.leaving.cancel();
     door.workers.iter().for_each(Handle::leave);
     // The threads end when the last handle is gone, which the openings that go on hold.
     drop(door);
-    let joined = tokio::task::spawn_blocking(|| {
+    let mut joined = tokio::task::spawn_blocking(|| {
         // Each is waited for, whatever the one before it says.
         threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect()
     });
-    // The sessions keep the deadline themselves, and behind it who is being told has its parting; this
-    // is for what has none, such as a thread that hangs.
-    let joined = timeout(deadline + 2 * PARTING, joined).await;
+    let joined = match timeout_at(until, &mut joined).await {
+        Ok(joined) => Ok(joined),
+        Err(_) => {
+            late.cancel();
+            // The sessions keep the deadline themselves, and behind it who is being told has its
+            // parting; this is for what has none, such as a thread that hangs.
+            timeout(2 * PARTING, joined).await
+        }
+    };
     // What they had to tell is with the writer now. One that hangs costs nobody else's lines.
     tokio::task::spawn_blocking(move || telemetry.access.close()).await.ok();
     match joined {

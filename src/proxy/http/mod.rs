@@ -24,7 +24,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use plain::Plain;
 use std::sync::Arc;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use turn::Turn;
 
 /// What hyper buffers of each direction, in bytes; heads have to fit.
@@ -87,7 +87,8 @@ async fn respond(shared: &Shared, client: Client, plain: Plain) -> (Client, Behi
             std::pin::Pin::new(&mut connection).graceful_shutdown();
             tokio::select! {
                 ended = &mut connection => Some(ended),
-                () = too_late(shared) => None,
+                // A drain has its window besides.
+                () = shared.late.cancelled() => None,
             }
         }
     };
@@ -102,13 +103,6 @@ async fn respond(shared: &Shared, client: Client, plain: Plain) -> (Client, Behi
         None => Behind::Late,
     };
     (client, behind)
-}
-
-/// Waits until the time for what is still being served has passed: that of a shutdown, for a drain
-/// leaves it alone.
-async fn too_late(shared: &Shared) {
-    shared.closing.cancelled().await;
-    sleep(shared.service().settings.shutdown_deadline.0).await;
 }
 
 /// Waits for the first bytes of the next request. Who watches is told of them with that request.

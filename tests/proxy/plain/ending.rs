@@ -93,6 +93,42 @@ async fn a_drain_lets_responses_come_to_their_end() {
     .await;
 }
 
+/// Who has not ended behind the window has the shutdown deadline, and not that twice.
+#[tokio::test]
+async fn a_drain_has_one_deadline_behind_its_window() {
+    within("drain deadline", async {
+        let (listener, address) = listen().await;
+        let mut settings = settings(address, None);
+        (settings.drain_window, settings.shutdown_deadline) = (millis(0), millis(2000));
+        let server = Server::bind(settings.clone()).await.unwrap();
+        let control = server.control();
+        let drained = Proxy::of(server);
+        // Less than twice as long, and told first.
+        settings.shutdown_deadline = millis(3800);
+        let stopped = Proxy::start(settings).await;
+        let (mut clients, mut backends) = (Vec::new(), Vec::new());
+        for proxy in [&drained, &stopped] {
+            let mut client = Wire::connect(proxy.address).await;
+            client.write(GET).await;
+            let mut backend = Wire::accept(&listener).await;
+            message(&mut backend).await;
+            clients.push(client);
+            backends.push(backend);
+        }
+        let served = stopped.leave();
+        control.drain().await;
+        let [first, second] = &mut clients[..] else { panic!("two clients") };
+        tokio::select! {
+            (rest, _) = first.rest() => assert_eq!(rest, b""),
+            _ = second.rest() => panic!("the drain takes longer"),
+        }
+        drained.ended().await;
+        backends[1].write(ok("")).await;
+        served.await.unwrap().unwrap();
+    })
+    .await;
+}
+
 /// A client that takes nothing of its response holds it no longer than it may.
 #[tokio::test]
 async fn who_takes_nothing_is_left() {
