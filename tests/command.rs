@@ -267,6 +267,63 @@ fn a_signal_opens_the_access_log_again() {
     program.access_log.with("\"event\":\"close\"");
 }
 
+/// A server is not to blame for the files that we do not have.
+#[test]
+fn files_that_run_out_are_no_fault_of_the_server() {
+    let (listener, backend) = listen();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hybridge.toml");
+    let text = format!(
+        "[[listener]]\nname = \"web\"\naddress = [\"127.0.0.1:0\"]\n\
+         [[backend]]\nname = \"chat\"\ndialect = \"hixie-75\"\n\
+         [[backend.server]]\nurl = \"ws://{backend}\"\n\
+         [backend.passive_health]\nfailures = 1\n\
+         [[route]]\nname = \"all\"\nbackend = \"chat\"\n"
+    );
+    fs::write(&file, text).unwrap();
+    let mut program = Program::with(&file);
+    // With a session all is there that the program opens for itself.
+    let _session = session(&program, &listener, "/");
+    program.has_one_file_left();
+    let mut client = TcpStream::connect(program.address).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
+        Origin: http://b\r\n\r\n";
+    client.write_all(request).unwrap();
+    assert!(until(&mut client, b"\r\n\r\n").starts_with(b"HTTP/1.1 503 "));
+    drop(client);
+    let line = program.line_with("handshake refused");
+    assert!(line.contains("no socket left for the backend: Too many open files"), "{line}");
+    program.limit_files(None);
+    let _other = session(&program, &listener, "/");
+    program.signal(Signal::TERM);
+    program.wait();
+    let lines = &program.log.read;
+    assert!(!lines.iter().any(|line| line.contains("server is left alone")), "{lines:#?}");
+}
+
+/// More clients than there are files for are not let in, whatever the settings say.
+#[test]
+fn connections_are_limited_by_the_files() {
+    let (_listener, backend) = listen();
+    let mut command = Command::new("sh");
+    // Of 232 files 192 are for other uses and 32 for connections kept to the server.
+    command.args(["-c", "ulimit -n 232 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_hybridge")]);
+    command.args(["--log-format", "json", "serve", "--listen", "127.0.0.1:0", "--backend"]);
+    command.args([&*format!("ws://{backend}"), "--max-connections", "1000"]);
+    let mut program = Program::start(command);
+    let warned = program.log.read.iter().find(|line| line.contains("allows fewer connections"));
+    assert!(warned.unwrap().contains("\"possible\":4"), "{warned:?}");
+    let clients: Vec<_> = (0..4).map(|_| TcpStream::connect(program.address).unwrap()).collect();
+    let mut client = TcpStream::connect(program.address).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    let answer = rest(&mut client);
+    assert!(answer.starts_with(b"HTTP/1.1 503 "), "{}", answer.escape_ascii());
+    drop(clients);
+    program.signal(Signal::TERM);
+    assert_eq!(program.wait().code(), Some(0));
+}
+
 /// A listener keeps its sockets for their addresses, whatever else is changed of it.
 #[test]
 fn a_reload_keeps_the_sockets_of_a_listener() {

@@ -77,6 +77,14 @@ impl Default for Backend {
     }
 }
 
+impl Backend {
+    /// How many connections to one server are kept, all in all.
+    pub(crate) fn kept(&self) -> usize {
+        // A PROXY header names one client, whom later requests may not come from.
+        if self.proxy_protocol.is_some() { 0 } else { self.keep_alive }
+    }
+}
+
 /// A `[[backend.server]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

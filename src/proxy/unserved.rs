@@ -73,6 +73,7 @@ impl Unserved {
             Self::Refused(_) | Self::ProxyHeader(_) | Self::Cut(_) => Reason::Malformed,
             Self::Denied(denied) if denied.status() == 404 => Reason::NoRoute,
             Self::Denied(_) | Self::Own(_) => Reason::Denied,
+            Self::Backend(NoBackend::Starved(_)) => Reason::Limit,
             Self::Backend(reason) => match reason.status() {
                 502 => Reason::BackendFailed,
                 503 => Reason::BackendBusy,

@@ -29,9 +29,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// Files that are open beside the two of each connection: clients that are told 503, the runtimes
-/// of the workers, the listeners, the standard streams.
-const OTHER_FILES: u64 = TURNED_AWAY as u64 + 128;
+/// Files that are open beside the two of each connection and the connections kept to servers:
+/// clients that are told 503, the runtimes of the workers, the listeners, the standard streams.
+const OTHER_FILES: usize = TURNED_AWAY + 128;
 
 /// How often a server that drains looks whether its last session has ended.
 const LOOK: Duration = Duration::from_millis(100);
@@ -71,7 +71,7 @@ impl Server {
         let mut sockets = Sockets::default();
         let plan = sockets.plan(&settings)?;
         sockets.follow(plan);
-        let places = Places::new(connections(settings.max_connections));
+        let places = Places::new(connections(&settings));
         let admin = Admin::bind(&settings.admin).await?;
         let telemetry = Arc::new(Telemetry::start(Output::open(&settings.access_log)?)?);
         let (control, orders) = Control::new();
@@ -280,14 +280,18 @@ async fn end(
 
 /// How many clients can be served at once: as many as wanted, as far as the limit of open files
 /// allows.
-fn connections(wanted: Option<NonZeroUsize>) -> usize {
+fn connections(settings: &Settings) -> usize {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let possible = usize::try_from(files.saturating_sub(OTHER_FILES) / 2).unwrap_or(usize::MAX);
-    let wanted = wanted.map_or(possible, NonZeroUsize::get);
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    let kept = settings.backends.iter().map(|one| one.kept().saturating_mul(one.servers.len()));
+    let others = kept.fold(OTHER_FILES, usize::saturating_add);
+    // A server that could serve nobody is of no use; one that has too few files says so.
+    let possible = (files.saturating_sub(others) / 2).max(1);
+    let wanted = settings.max_connections.map_or(possible, NonZeroUsize::get);
     if wanted > possible {
         tracing::warn!(wanted, possible, "the limit of open files allows fewer connections");
     }
-    wanted
+    wanted.min(possible)
 }
 
 fn join(thread: JoinHandle<io::Result<()>>) -> anyhow::Result<()> {

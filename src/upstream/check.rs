@@ -1,7 +1,7 @@
 //! The active checks: a server is asked now and again whether it is well.
 
 use super::member::Member;
-use super::open::{Accepted, NoBackend, Wanted, lost};
+use super::open::{Accepted, Blame, NoBackend, Wanted, lost};
 use crate::config::backend::{Check, Health};
 use crate::config::values::HostPolicy;
 use crate::dialect::hybi::deflate::Compression;
@@ -33,7 +33,14 @@ pub(super) async fn keep_checked(member: Arc<Member>, rules: Health) {
     loop {
         let found = timeout(rules.timeout.0, check(&member, &rules)).await;
         let found = found.unwrap_or(Err(NoBackend::Timeout));
-        member.checked(found.as_ref().map(drop), &rules);
+        match &found {
+            // What we cannot ask says nothing of the server.
+            Err(reason) if matches!(reason.blame(), Blame::Unasked) => {
+                let (backend, server) = (member.backend(), member.url());
+                tracing::warn!(backend, %server, %reason, "cannot check");
+            }
+            found => member.checked(found.as_ref().map(drop), &rules),
+        }
         if let Ok(Some(session)) = found {
             // A server that does not answer is left.
             drop(timeout(PARTING, part(session)).await);

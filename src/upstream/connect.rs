@@ -10,6 +10,7 @@ use crate::config::values::Period;
 use crate::net::options::keep_alive_by_default;
 use crate::net::stream::{Conduit, Stream};
 use anyhow::Context;
+use rustix::io::Errno;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -96,8 +97,7 @@ impl Way {
     async fn connect_slowly(&self, ends: Option<Ends>) -> Result<Stream, NoBackend> {
         let mut conduit = match &*self.target {
             Target::Unix(path) => {
-                let connected = UnixStream::connect(path).await;
-                Conduit::Unix(connected.map_err(NoBackend::Connect)?)
+                Conduit::Unix(UnixStream::connect(path).await.map_err(unconnected)?)
             }
             Target::Network(place) => {
                 let unresolved = |error| NoBackend::Unresolved { host: place.host.clone(), error };
@@ -128,7 +128,7 @@ impl Way {
             let share = self.limit.saturating_sub(begun.elapsed()) / left;
             failed = match timeout(share, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => lost(error, NoBackend::Connect),
+                Ok(Err(error)) => unconnected(error),
                 Err(_) => NoBackend::ConnectTimeout,
             };
         }
@@ -139,6 +139,16 @@ impl Way {
 impl fmt::Debug for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Way").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+/// Why a socket is not connected. What the system has not to give us is no fault of the server's.
+fn unconnected(error: io::Error) -> NoBackend {
+    match Errno::from_io_error(&error) {
+        Some(Errno::MFILE | Errno::NFILE | Errno::ADDRNOTAVAIL | Errno::NOBUFS) => {
+            NoBackend::Starved(error)
+        }
+        _ => lost(error, NoBackend::Connect),
     }
 }
 

@@ -5,7 +5,7 @@ use super::connect::{Target, Way};
 use super::health::{Record, Standing};
 use super::idle::Idle;
 use super::lock;
-use super::open::NoBackend;
+use super::open::{Blame, NoBackend};
 use super::queue::Queue;
 use super::resolve::Place;
 use super::sticky::{name_of, set_cookie};
@@ -78,8 +78,6 @@ impl Member {
         before: Option<&Self>,
     ) -> anyhow::Result<Self> {
         let name = server.url.to_string();
-        // A PROXY header names one client, whom later requests may not come from.
-        let kept = if settings.proxy_protocol.is_some() { 0 } else { settings.keep_alive };
         let mut way = Way::new(&server.url, settings, connector)?;
         if let Some(before) = before {
             way.target = Arc::clone(&before.way.target);
@@ -94,7 +92,7 @@ impl Member {
             queue: Arc::clone(queue),
             way,
             ledger: before.map_or_else(Arc::default, |before| Arc::clone(&before.ledger)),
-            idle: Idle::new(kept),
+            idle: Idle::new(settings.kept()),
             known: AtomicUsize::new(known),
         })
     }
@@ -216,14 +214,18 @@ impl Lease {
     /// that it does not work; any other answer is one.
     pub(crate) fn answered(&self, status: u16) {
         match status {
-            502..=504 => self.failed(&format_args!("answered with status {status}")),
+            502..=504 => self.member.failed(&format_args!("answered with status {status}")),
             _ => self.member.succeeded(),
         }
     }
 
-    /// Takes that the connection was lost before an answer, or that none came in time.
-    pub(crate) fn failed(&self, reason: &dyn Display) {
-        self.member.failed(reason);
+    /// Takes why an opening or a request came to nothing, and puts it down to whoever did it.
+    pub(crate) fn failed(&self, reason: &NoBackend) {
+        match reason.blame() {
+            Blame::Server => self.member.failed(reason),
+            Blame::Nobody => self.member.succeeded(),
+            Blame::Unasked => {}
+        }
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) enum NoBackend {
     Unresolved { host: String, error: String },
     #[error("backend: cannot connect: {0}")]
     Connect(io::Error),
+    #[error("no socket left for the backend: {0}")]
+    Starved(io::Error),
     #[error("backend: no connection in time")]
     ConnectTimeout,
     #[error("backend: TLS: {0}")]
@@ -70,20 +72,20 @@ pub(crate) enum NoBackend {
 }
 
 /// Whose doing an opening was that came to nothing.
-enum Blame {
+pub(super) enum Blame {
     /// The server does not work.
     Server,
     /// The server works, and has refused.
     Nobody,
-    /// The server was not asked.
-    Client,
+    /// The server was not asked, be it by the client's fault or by ours.
+    Unasked,
 }
 
 impl NoBackend {
     /// The HTTP status that tells the client (RFC 9110 section 15.6).
     pub(crate) const fn status(&self) -> u16 {
         match self {
-            Self::Down | Self::QueueFull | Self::QueueTimeout => 503,
+            Self::Down | Self::QueueFull | Self::QueueTimeout | Self::Starved(_) => 503,
             Self::Timeout | Self::ConnectTimeout => 504,
             Self::Unsayable(refusal) => refusal.status(),
             // These speak of our request, which is not the client's.
@@ -100,9 +102,13 @@ impl NoBackend {
         }
     }
 
-    const fn blame(&self) -> Blame {
+    pub(super) const fn blame(&self) -> Blame {
         match self {
-            Self::Down | Self::QueueFull | Self::QueueTimeout | Self::Unsayable(_) => Blame::Client,
+            Self::Down
+            | Self::QueueFull
+            | Self::QueueTimeout
+            | Self::Starved(_)
+            | Self::Unsayable(_) => Blame::Unasked,
             Self::Failure(Failure::Status { status: 502..=504, .. } | Failure::End { .. }) => {
                 Blame::Server
             }
@@ -149,17 +155,8 @@ impl Pool {
         let (stream, lease) = self.reach(lease, seeker, deadline).await?;
         let handshake = lease.member().handshake(stream, Some(seeker.ends()), wanted);
         let accepted = timeout_at(deadline, handshake).await.unwrap_or(Err(NoBackend::Timeout));
-        let Accepted { stream, agreed, mut answer, early } = match accepted {
-            Ok(accepted) => accepted,
-            Err(reason) => {
-                match reason.blame() {
-                    Blame::Server => lease.failed(&reason),
-                    Blame::Nobody => lease.member().succeeded(),
-                    Blame::Client => {}
-                }
-                return Err(reason);
-            }
-        };
+        let accepted = accepted.inspect_err(|reason| lease.failed(reason));
+        let Accepted { stream, agreed, mut answer, early } = accepted?;
         lease.member().succeeded();
         let cookie = lease.cookie().map(|cookie| ("Set-Cookie".to_owned(), cookie.into_bytes()));
         answer.fields.extend(cookie);

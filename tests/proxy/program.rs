@@ -119,6 +119,23 @@ impl Program {
         rustix::process::kill_process(id, signal).unwrap();
     }
 
+    /// Has the system give it one open file more, and no other.
+    pub(crate) fn has_one_file_left(&self) {
+        let taken = |number: &u64| {
+            std::fs::symlink_metadata(format!("/proc/{}/fd/{number}", self.child.id())).is_ok()
+        };
+        let next = (0..).find(|number| !taken(number)).unwrap();
+        self.limit_files(Some(next + 1));
+    }
+
+    /// Limits its open files, by their numbers.
+    pub(crate) fn limit_files(&self, current: Option<u64>) {
+        use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let limit = Rlimit { current: current.or(maximum), maximum };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit).unwrap();
+    }
+
     /// Waits for its end; with the rest of its logs.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         while self.log.next().is_some() {}
