@@ -1,8 +1,9 @@
 //! Connections for plain requests: kept alive between them, a few for each server.
 
+use super::resolve::Place;
 use super::{Lease, Pool, Seeker, lock};
 use crate::config::values::Period;
-use crate::net::stream::Stream;
+use crate::net::stream::{Conduit, Stream};
 use crate::upstream::open::NoBackend;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -13,6 +14,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::error::Error;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -38,6 +40,7 @@ pub(crate) struct Line {
     sender: SendRequest<Body>,
     task: AbortOnDropHandle<()>,
     wait: Wait,
+    peer: Option<SocketAddr>,
     pub(crate) lease: Lease,
     /// Whether it has carried a request before.
     pub(crate) kept: bool,
@@ -51,6 +54,8 @@ struct Kept {
     sender: SendRequest<Body>,
     task: AbortOnDropHandle<()>,
     wait: Wait,
+    /// Where it leads, if that is in the network.
+    peer: Option<SocketAddr>,
 }
 
 /// Since when a connection waits for its next request; nothing while it has one.
@@ -79,8 +84,9 @@ impl Pool {
         head: usize,
     ) -> Result<Line, NoBackend> {
         let lease = self.lease(seeker).await?;
-        if !fresh && let Some(Kept { sender, task, wait }) = lease.member().idle.take() {
-            return Ok(Line { sender, task, wait, lease, kept: true, spent: false });
+        if !fresh && let Some(kept) = lease.member().idle.take(lease.member().place()) {
+            let Kept { sender, task, wait, peer } = kept;
+            return Ok(Line { sender, task, wait, peer, lease, kept: true, spent: false });
         }
         let (stream, lease) = self.reach(lease, seeker, Instant::now() + limit.0).await?;
         Line::start(stream, lease, head).await
@@ -90,6 +96,10 @@ impl Pool {
 impl Line {
     async fn start(stream: Stream, lease: Lease, head: usize) -> Result<Self, NoBackend> {
         let lost = |error: hyper::Error| NoBackend::Lost(io::Error::other(error));
+        let peer = match stream.conduit() {
+            Conduit::Tcp(socket) => socket.peer_addr().ok(),
+            Conduit::Unix(_) => None,
+        };
         let mut builder = Builder::new();
         builder.preserve_header_case(true).title_case_headers(true);
         builder.max_buf_size(BUFFER.max(head)).max_header_size(head);
@@ -106,7 +116,7 @@ impl Line {
             }
         });
         let task = AbortOnDropHandle::new(task);
-        Ok(Self { sender, task, wait, lease, kept: false, spent: false })
+        Ok(Self { sender, task, wait, peer, lease, kept: false, spent: false })
     }
 
     /// Sends a request; what comes is the head of its response.
@@ -136,8 +146,8 @@ impl Line {
     }
 
     fn put(self) {
-        let Self { sender, task, wait, lease, .. } = self;
-        lease.member().idle.put(Kept { sender, task, wait });
+        let Self { sender, task, wait, peer, lease, .. } = self;
+        lease.member().idle.put(Kept { sender, task, wait, peer });
     }
 }
 
@@ -146,10 +156,11 @@ impl Idle {
         Self { most, kept: Mutex::new(Vec::new()) }
     }
 
-    /// The one that was used last, which is the least likely to be closed.
-    fn take(&self) -> Option<Kept> {
+    /// The one that was used last, which is the least likely to be closed. One that leads where the
+    /// server's name does no longer is given up.
+    fn take(&self, place: Option<&Place>) -> Option<Kept> {
         let mut all = lock(&self.kept);
-        all.retain(Kept::is_usable);
+        all.retain(|kept| kept.is_usable() && kept.leads_to(place));
         let kept = all.pop()?;
         kept.wait.end();
         Some(kept)
@@ -168,6 +179,14 @@ impl Idle {
 impl Kept {
     fn is_usable(&self) -> bool {
         self.sender.is_ready() && !self.task.is_finished()
+    }
+
+    fn leads_to(&self, place: Option<&Place>) -> bool {
+        match (place, self.peer) {
+            (Some(place), Some(peer)) => place.is_at(peer),
+            (Some(_), None) => false,
+            (None, _) => true,
+        }
     }
 }
 
@@ -201,42 +220,80 @@ mod tests {
     use crate::handshake::Field;
     use crate::net::Peer;
     use http_body_util::BodyExt;
-    use std::net::SocketAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::runtime::Handle;
+
+    /// Sends a request by a connection, which a server answers; then it is kept.
+    async fn exchange(mut line: Line, server: &mut TcpStream) {
+        let answer = async {
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                assert!(server.read_buf(&mut asked).await.unwrap() > 0);
+            }
+            server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na").await.unwrap();
+        };
+        let (response, ()) = tokio::join!(line.send(Request::default()), answer);
+        let body = response.unwrap_or_else(|failed| panic!("{}", failed.error()));
+        assert_eq!(body.into_body().collect().await.unwrap().to_bytes(), "a");
+        line.keep();
+    }
+
+    async fn line(pool: &Pool) -> Line {
+        let anyone = Peer::from(SocketAddr::from(([192, 0, 2, 1], 5000)));
+        let headers: Vec<Field> = Vec::new();
+        let seeker = Seeker { peer: anyone, local: anyone, secure: false, headers: &headers };
+        pool.line(&seeker, Period::seconds(60), false, BUFFER).await.expect("a connection")
+    }
+
+    fn pool(url: &str) -> Arc<Pool> {
+        let servers = vec![Server::new(url.parse().unwrap())];
+        Pool::new(Backend { servers, ..Backend::default() }, None).unwrap()
+    }
+
+    async fn listen() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
 
     /// However many requests it has carried, a connection that is kept is one task.
     #[tokio::test]
     async fn a_kept_connection_is_one_task() {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("ws://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let backend = Backend { servers: vec![Server::new(url)], ..Backend::default() };
-        let pool = Pool::new(backend, None).unwrap();
-        let anyone = Peer::from(SocketAddr::from(([192, 0, 2, 1], 5000)));
-        let headers: Vec<Field> = Vec::new();
-        let seeker = Seeker { peer: anyone, local: anyone, secure: false, headers: &headers };
+        let (listener, address) = listen().await;
+        let pool = pool(&format!("ws://{address}"));
         let mut server = None;
         for turn in 0..20 {
-            let mut line =
-                pool.line(&seeker, Period::seconds(60), false, BUFFER).await.expect("a connection");
+            let line = line(&pool).await;
             assert_eq!(line.kept, turn > 0);
             let server = match &mut server {
                 Some(server) => server,
                 none => none.insert(listener.accept().await.unwrap().0),
             };
-            let answer = async {
-                let mut asked = Vec::new();
-                while !asked.ends_with(b"\r\n\r\n") {
-                    assert!(server.read_buf(&mut asked).await.unwrap() > 0);
-                }
-                server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na").await.unwrap();
-            };
-            let (response, ()) = tokio::join!(line.send(Request::default()), answer);
-            let body = response.unwrap_or_else(|failed| panic!("{}", failed.error()));
-            assert_eq!(body.into_body().collect().await.unwrap().to_bytes(), "a");
-            line.keep();
+            exchange(line, server).await;
             assert_eq!(Handle::current().metrics().num_alive_tasks(), 1);
         }
+    }
+
+    /// A server whose name has moved gets no request where it was before.
+    #[tokio::test]
+    async fn a_kept_connection_does_not_outlive_its_address() {
+        let (one, first) = listen().await;
+        let (other, second) = listen().await;
+        let pool = pool("ws://name.example");
+        let place = pool.members()[0].place().unwrap();
+        place.take(Ok(vec![first]));
+        let fresh = line(&pool).await;
+        let mut server = one.accept().await.unwrap().0;
+        exchange(fresh, &mut server).await;
+        place.take(Ok(vec![first, second]));
+        let kept = line(&pool).await;
+        assert!(kept.kept, "it is there still");
+        exchange(kept, &mut server).await;
+        place.take(Ok(vec![second]));
+        let fresh = line(&pool).await;
+        assert!(!fresh.kept);
+        exchange(fresh, &mut other.accept().await.unwrap().0).await;
+        assert_eq!(server.read(&mut [0]).await.unwrap(), 0, "the old one is closed");
     }
 }

@@ -83,6 +83,12 @@ impl Place {
         Ok(addresses)
     }
 
+    /// Whether who is connected to this address is connected to it. One that is no name does not
+    /// move, and may be connected to under another, such as 0.0.0.0.
+    pub(super) fn is_at(&self, address: SocketAddr) -> bool {
+        !self.is_name || self.found.borrow().addresses.contains(&address)
+    }
+
     async fn look_up(&self) -> Result<Vec<SocketAddr>, String> {
         let found = timeout(LOOK_UP, lookup_host((self.host.as_str(), self.port))).await;
         let found = found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
