@@ -1,5 +1,6 @@
 //! Connections for plain requests: kept alive between them, a few for each server.
 
+use super::heard::{Ear, Heard};
 use super::resolve::Place;
 use super::{Lease, Pool, Seeker, lock};
 use crate::config::values::Period;
@@ -41,6 +42,7 @@ pub(crate) struct Line {
     task: AbortOnDropHandle<()>,
     wait: Wait,
     peer: Option<SocketAddr>,
+    heard: Heard,
     pub(crate) lease: Lease,
     /// Whether it has carried a request before.
     pub(crate) kept: bool,
@@ -56,6 +58,7 @@ struct Kept {
     wait: Wait,
     /// Where it leads, if that is in the network.
     peer: Option<SocketAddr>,
+    heard: Heard,
 }
 
 /// Since when a connection waits for its next request; nothing while it has one.
@@ -85,8 +88,8 @@ impl Pool {
     ) -> Result<Line, NoBackend> {
         let lease = self.lease(seeker).await?;
         if !fresh && let Some(kept) = lease.member().idle.take(lease.member().place()) {
-            let Kept { sender, task, wait, peer } = kept;
-            return Ok(Line { sender, task, wait, peer, lease, kept: true, spent: false });
+            let Kept { sender, task, wait, peer, heard } = kept;
+            return Ok(Line { sender, task, wait, peer, heard, lease, kept: true, spent: false });
         }
         let (stream, lease) = self.reach(lease, seeker, Instant::now() + limit.0).await?;
         Line::start(stream, lease, head).await
@@ -103,7 +106,9 @@ impl Line {
         let mut builder = Builder::new();
         builder.preserve_header_case(true).title_case_headers(true);
         builder.max_buf_size(BUFFER.max(head)).max_header_size(head);
-        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(lost)?;
+        let heard = Heard::default();
+        let stream = TokioIo::new(Ear { stream, heard: heard.clone() });
+        let (sender, connection) = builder.handshake(stream).await.map_err(lost)?;
         let wait = Wait::default();
         let waited = wait.clone();
         let task = tokio::spawn(async move {
@@ -116,7 +121,7 @@ impl Line {
             }
         });
         let task = AbortOnDropHandle::new(task);
-        Ok(Self { sender, task, wait, peer, lease, kept: false, spent: false })
+        Ok(Self { sender, task, wait, peer, heard, lease, kept: false, spent: false })
     }
 
     /// Sends a request; what comes is the head of its response.
@@ -127,7 +132,13 @@ impl Line {
         &mut self,
         request: Request<Body>,
     ) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
+        self.heard.forget();
         self.sender.try_send_request(request).await
+    }
+
+    /// Whether the server has said anything since the last request was sent.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.heard.anything()
     }
 
     /// Keeps it for the next request, if it can have one.
@@ -146,8 +157,8 @@ impl Line {
     }
 
     fn put(self) {
-        let Self { sender, task, wait, peer, lease, .. } = self;
-        lease.member().idle.put(Kept { sender, task, wait, peer });
+        let Self { sender, task, wait, peer, heard, lease, .. } = self;
+        lease.member().idle.put(Kept { sender, task, wait, peer, heard });
     }
 }
 

@@ -6,6 +6,7 @@ mod balance;
 mod check;
 mod connect;
 pub(crate) mod health;
+mod heard;
 pub(crate) mod idle;
 mod member;
 pub(crate) mod open;

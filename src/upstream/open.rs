@@ -102,7 +102,7 @@ impl NoBackend {
         }
     }
 
-    pub(super) const fn blame(&self) -> Blame {
+    pub(super) fn blame(&self) -> Blame {
         match self {
             Self::Down
             | Self::QueueFull
@@ -113,6 +113,8 @@ impl NoBackend {
                 Blame::Server
             }
             Self::Failure(_) => Blame::Nobody,
+            // An answer that cannot be read is one.
+            Self::Broken(error) if error.is_parse() => Blame::Nobody,
             Self::Unresolved { .. }
             | Self::Connect(_)
             | Self::ConnectTimeout

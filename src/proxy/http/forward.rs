@@ -71,8 +71,10 @@ pub(super) async fn forward(
         && let Err(Failed::Lost(failed)) = &mut sent
     {
         // RFC 9110 section 9.2.2: the server has closed a connection that it had kept, before it
-        // read the request, or a request that does the same however often it is sent.
+        // read the request, or a request that does the same however often it is sent. To one that
+        // was answered in part, or so that nobody can read it, another answer would be no better.
         let unsent = failed.take_message();
+        let again = again.filter(|_| !line.is_answered());
         let repeated = again.map(|parts| Request::from_parts(parts, Body::default()));
         if let Some(mut outgoing) = unsent.or(repeated) {
             // Its place may be the only one.

@@ -2,11 +2,13 @@
 //! closed in the wrong moment.
 
 use super::{exchange, message, ok, stage};
-use crate::harness::{Proxy, millis, settings, within};
+use crate::harness::{Proxy, listen, millis, settings, step, within};
 use crate::peers::Kind;
 use crate::peers::head::Head;
 use crate::peers::wire::{Ended, Wire, nobody};
 use futures_util::FutureExt;
+use hybridge::config::backend::{Balance, Server};
+use hybridge::config::values::Period;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -89,6 +91,66 @@ async fn what_may_be_sent_again_is_sent_again_once() {
             }
             assert_eq!(message(&mut client).await.head.status(), 502);
             assert!(stage.listener.accept().now_or_never().is_none());
+            drop(client);
+            stage.stop().await;
+        }
+    })
+    .await;
+}
+
+/// Answers that cannot be read.
+fn unreadable() -> [String; 3] {
+    [
+        "garbage\r\n\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\na".to_owned(),
+        format!("HTTP/1.1 200 OK\r\nX-Long: {}\r\n\r\n", "x".repeat(100_000)),
+    ]
+}
+
+/// What the server has begun to answer is not asked again.
+#[tokio::test]
+async fn what_was_answered_is_not_sent_again() {
+    within("not again", async {
+        let part = "HTTP/1.1 200 OK\r\nContent-Le".to_owned();
+        let interim = "HTTP/1.1 103 Early Hints\r\n\r\n".to_owned();
+        for answer in unreadable().into_iter().chain([part, interim]) {
+            let (stage, mut client) = stage(|_| {}).await;
+            let (_, _, mut backend) = exchange(&stage, &mut client, GET, ok("")).await;
+            client.write(GET).await;
+            message(&mut backend).await;
+            backend.try_write(answer).await;
+            backend.finish().await;
+            assert_eq!(message(&mut client).await.head.status(), 502);
+            assert!(stage.listener.accept().now_or_never().is_none());
+            drop((client, backend));
+            stage.stop().await;
+        }
+    })
+    .await;
+}
+
+/// A server that answers works, be it that nobody can read it.
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_no_failure() {
+    within("no failure", async {
+        for answer in unreadable() {
+            let (second, address) = listen().await;
+            let url = format!("ws://{address}").parse().unwrap();
+            let (stage, mut client) = stage(|settings| {
+                settings.backends[0].servers.push(Server::new(url));
+                settings.backends[0].balance = Balance::RoundRobin;
+                settings.backends[0].passive_health.failures = 1;
+                settings.backends[0].passive_health.rest = Period::seconds(3600);
+            })
+            .await;
+            for listener in [&stage.listener, &second, &stage.listener] {
+                client.write(GET).await;
+                let mut backend = step("a request", Wire::accept(listener)).await;
+                message(&mut backend).await;
+                backend.try_write(&answer).await;
+                backend.finish().await;
+                assert_eq!(message(&mut client).await.head.status(), 502);
+            }
             drop(client);
             stage.stop().await;
         }
