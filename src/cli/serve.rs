@@ -34,7 +34,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The configuration file; it stands for all other options.
+    /// The configuration file; it stands for all other options but --record.
     #[arg(short, long, value_name = "FILE", conflicts_with = "OneLine")]
     config: Option<PathBuf>,
 
@@ -62,8 +62,8 @@ struct OneLine {
     )]
     backend: ServerUrl,
 
-    /// What the backend speaks: rfc6455, hybi-08, hybi-07, hixie-76, hixie-75; or auto, which tries
-    /// the newest first and remembers what worked.
+    /// What the backend speaks: rfc6455, hybi-08 to hybi-01, hixie-76, hixie-75; or auto, which tries
+    /// rfc6455, hybi-08, hybi-07, hixie-76 and hixie-75 and remembers what worked.
     #[arg(long, value_name = "DIALECT", default_value = "rfc6455")]
     backend_dialect: BackendDialect,
 
