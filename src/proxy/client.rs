@@ -194,8 +194,8 @@ impl Client {
     fn tell(&self, telemetry: &Telemetry, reason: &Unserved, status: Option<u16>) {
         let peer = self.hop.peer;
         match reason {
-            // Port scans and health checks connect and leave.
-            Unserved::Left if self.buffer.is_empty() && self.told.is_none() => {
+            // Port scans and health checks connect and leave, by a reset too.
+            Unserved::Left | Unserved::Lost(_) if self.buffer.is_empty() && self.told.is_none() => {
                 return tracing::debug!(%peer, "client left without a byte");
             }
             Unserved::Backend(_) => {

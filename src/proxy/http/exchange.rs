@@ -90,7 +90,7 @@ pub(super) async fn exchange(
     let seen = visible(hop, &plain.host, request.headers());
     let mut exchange = Exchange {
         telemetry: Arc::clone(&shared.telemetry),
-        hop: Hop { peer: seen.client, ..hop.clone() },
+        hop: Hop { peer: seen.client, secure: seen.secure, ..hop.clone() },
         method: clipped(plain.method.as_str()),
         host: plain.host.clone(),
         target: plain.target.clone(),

@@ -52,8 +52,8 @@ pub(super) async fn forward(
     let bare = body.is_end_stream();
     let progress = Progress::new();
     exchange.upload = Some(Arc::clone(&progress));
-    let seeker =
-        Seeker { peer: exchange.hop.peer, local: hop.local, secure: hop.secure, headers: &asked };
+    let Hop { peer, local, secure, .. } = exchange.hop;
+    let seeker = Seeker { peer, local, secure, headers: &asked };
     let head = hop.listener.max_head.bytes();
     let reach = |fresh| pool.line(&seeker, limits.backend_handshake, fresh, head);
     let mut again = None;
