@@ -24,7 +24,7 @@ pub(super) enum Gather {
     Holding {
         to_the_end: bool,
     },
-    Streaming,
+    Streaming(Kind),
 }
 
 /// What a gather works with.
@@ -40,6 +40,8 @@ pub(super) struct Tools<'t, 'a> {
     pub(super) collected: usize,
     /// Whether every message has to be.
     pub(super) coalesce: bool,
+    /// Whether what has come at once comes in small steps, behind which [`Gather::settle`] is due.
+    pub(super) in_steps: bool,
     pub(super) entropy: &'t mut dyn Entropy,
     pub(super) spare: &'t mut Spare,
 }
@@ -67,7 +69,7 @@ impl Gather {
             let to_the_end = announces || tools.coalesce;
             // A message that will not fit into one frame anyway is not held at all.
             let large = piece.total.is_some_and(|total| total > ONE_FRAME as u64) && !to_the_end;
-            *self = if large { Self::Streaming } else { Self::Holding { to_the_end } };
+            *self = if large { Self::Streaming(kind) } else { Self::Holding { to_the_end } };
         }
         let len = tools.held.as_ref().map_or(0, |held| held.len()) + piece.data.len();
         match *self {
@@ -94,15 +96,39 @@ impl Gather {
                 if let Some(held) = held {
                     write_held(held, kind, false, tools);
                 }
-                *self = Self::Streaming;
+                *self = Self::Streaming(kind);
                 write(piece, tools);
             }
-            Self::Between | Self::Streaming => write(piece, tools),
+            Self::Streaming(_) if tools.in_steps && !first => {
+                let mut held = tools.held.take().unwrap_or_else(|| tools.spare.take());
+                held.append(piece.data.bytes());
+                *tools.held = Some(held);
+                if last || len >= ONE_FRAME {
+                    settle(kind, last, tools);
+                }
+            }
+            Self::Between | Self::Streaming(_) => write(piece, tools),
         }
         if last {
             *self = Self::Between;
         }
         Ok(())
+    }
+
+    /// Writes what is held of a message that streams.
+    pub(super) fn settle(&self, tools: &mut Tools<'_, '_>) {
+        if let Self::Streaming(kind) = *self {
+            settle(kind, false, tools);
+        }
+    }
+}
+
+/// Writes what is held of a message behind its start.
+fn settle(kind: Kind, last: bool, tools: &mut Tools<'_, '_>) {
+    if let Some(held) = tools.held.take() {
+        let data = Data::Copied(held.bytes());
+        write(Piece { kind, first: false, last, total: None, compressed: false, data }, tools);
+        tools.spare.give(held);
     }
 }
 

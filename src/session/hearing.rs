@@ -2,9 +2,9 @@
 //! side.
 
 use super::closing::{Ending, Phase};
-use super::deflate::{self, Compressed};
+use super::deflate::{self, Compressed, Inflation};
 use super::fact::{Cause, Fact};
-use super::translate;
+use super::translate::{self, Translator};
 use super::{Session, Turn};
 use crate::event::{Chunk, Event, Side, Sides};
 use crate::fault::Fault;
@@ -80,6 +80,8 @@ impl Session {
             spoke |= self.read(from, step, turn, out);
             input = rest;
         }
+        let (translator, _, mut link) = self.way(from, out);
+        translator.settle(&mut link, turn);
         if let Some(compressed) = self.compressed(from).filter(|_| !input.is_empty()) {
             let mut behind = turn.spare.take();
             behind.append(input);
@@ -131,13 +133,33 @@ impl Session {
         turn: &mut Turn<'_>,
         out: &mut Sides<Outbox<'a>>,
     ) -> Result<(), Fault> {
+        let ends = chunk.last;
+        let is_compressed = self.legs[from].reader.is_compressed();
+        let (translator, inflation, mut link) = self.way(from, out);
+        match inflation.filter(|_| is_compressed) {
+            Some(inflation) => inflation
+                .chunk(&chunk, turn, |piece, turn| translator.chunk(piece, &mut link, turn))?,
+            None => translator.chunk(chunk.into(), &mut link, turn)?,
+        }
+        if ends && self.leaving {
+            self.take_leave(turn, out);
+        }
+        Ok(())
+    }
+
+    /// The way of what a side says: what translates it, what inflates it, if anything, and both ends.
+    #[inline]
+    fn way<'s, 'a>(
+        &'s mut self,
+        from: Side,
+        out: &'s mut Sides<Outbox<'a>>,
+    ) -> (&'s mut Translator, Option<&'s mut Inflation>, translate::Link<'s, 'a>) {
         let to = from.other();
         let hears = self.hears(to);
         let (speaker, listener) = match from {
             Side::Client => (&mut self.legs.client, &mut self.legs.backend),
             Side::Backend => (&mut self.legs.backend, &mut self.legs.client),
         };
-        let ends = chunk.last;
         let (inflation, deflation) = match self.compressed.as_deref_mut() {
             None => (None, None),
             Some(Sides { client, backend }) => {
@@ -151,23 +173,15 @@ impl Session {
                 )
             }
         };
-        let mut link = translate::Link {
+        let link = translate::Link {
             from: speaker.writer.dialect().able(),
             to: listener.writer.dialect().able(),
             side: from,
             writer: hears.then_some(&mut listener.writer),
             deflation,
+            in_steps: inflation.is_some(),
             out: &mut out[to],
         };
-        let translator = &mut speaker.translator;
-        match inflation.filter(|_| speaker.reader.is_compressed()) {
-            Some(inflation) => inflation
-                .chunk(&chunk, turn, |piece, turn| translator.chunk(piece, &mut link, turn))?,
-            None => translator.chunk(chunk.into(), &mut link, turn)?,
-        }
-        if ends && self.leaving {
-            self.take_leave(turn, out);
-        }
-        Ok(())
+        (&mut speaker.translator, inflation, link)
     }
 }

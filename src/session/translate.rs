@@ -69,6 +69,8 @@ pub(super) struct Link<'t, 'a> {
     pub(super) writer: Option<&'t mut Writer>,
     /// What compresses for it, where that was negotiated.
     pub(super) deflation: Option<&'t mut Deflation>,
+    /// Whether what has come at once is read in small steps, as of a peer that compresses.
+    pub(super) in_steps: bool,
     pub(super) out: &'t mut Outbox<'a>,
 }
 
@@ -132,6 +134,7 @@ impl Translator {
                 coalesce: link.side == Side::Client
                     && link.to.fragments
                     && turn.policy.fragments == Fragments::Coalesce,
+                in_steps: link.in_steps,
                 entropy: turn.entropy,
                 spare: turn.spare,
             };
@@ -174,6 +177,24 @@ impl Translator {
             turn.observer.observe(&Fact::Message { from: link.side, kind, bytes: self.bytes });
         }
         Ok(())
+    }
+
+    /// Writes what is held of a message that is too large to be held, behind the last of some steps.
+    pub(super) fn settle(&mut self, link: &mut Link<'_, '_>, turn: &mut Turn<'_>) {
+        if let Some(writer) = &mut link.writer {
+            self.gather.settle(&mut Tools {
+                held: &mut self.held,
+                writer,
+                deflation: link.deflation.as_deref_mut(),
+                out: link.out,
+                able: link.to,
+                collected: turn.policy.limits.collected,
+                coalesce: false,
+                in_steps: link.in_steps,
+                entropy: turn.entropy,
+                spare: turn.spare,
+            });
+        }
     }
 
     /// Whether a message has begun and not ended.

@@ -222,3 +222,22 @@ fn a_read_becomes_no_more_than_can_leave() {
     let messages = wrote.messages();
     assert!(messages == [(Kind::Binary, &message[..]), (Kind::Text, &b"behind"[..])]);
 }
+
+/// Little is read at a time of who compresses, and yet a large message leaves in large frames.
+#[test]
+fn a_large_message_has_few_frames() {
+    let message: Vec<u8> = (0..1_u32 << 20)
+        .map(|number| (number.wrapping_mul(2_654_435_761) >> 23).to_le_bytes()[0])
+        .collect();
+    let packed = Packer::new(true, 15).say(CLIENT, Kind::Binary, &message, usize::MAX);
+    let plain = CLIENT.say(&Line::Message(Kind::Binary, vec![message.clone()]), [7, 0, 9, 1]);
+    for bytes in [packed, plain] {
+        let mut rig = rig(Policy::default());
+        let reads = bytes.chunks(200_000);
+        let most = message.len() / ONE_FRAME + 2 * reads.len();
+        reads.for_each(|read| rig.feed(Side::Client, read));
+        let wrote = oracle::decode(Dialect::RFC6455, Side::Client, &rig.wrote.backend);
+        assert!(wrote.messages() == [(Kind::Binary, &message[..])]);
+        assert!(wrote.frames[0] <= most, "{} frames of at most {most}", wrote.frames[0]);
+    }
+}
