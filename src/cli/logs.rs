@@ -7,7 +7,8 @@ use tracing::level_filters::LevelFilter;
 /// What the command line says of log lines, which counts more than a configuration.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Log more: the sessions that are opened, and which dialects a backend was tried with.
+    /// Log more: which dialects a backend did not know, failures of servers, and clients that leave
+    /// without a byte.
     #[arg(short, long, global = true)]
     verbose: bool,
 
