@@ -20,6 +20,7 @@ module.exports = [
     cases: /refused\/(no-connection|no-upgrade|other-upgrade|post)/,
     why: 'nothing is looked at but the version and the key: any method, and any Upgrade and Connection or none, is accepted',
   },
+  { peers: /^ws/, cases: /negotiation\/window-08/, why: 'a window of `08` is read as one of 8' },
   { peers: /^Netty/, cases: /refused\/(body|chunked)/, why: 'the body that is announced is waited for, without an end' },
   {
     peers: /^Netty (rfc|hybi)/,
@@ -106,6 +107,13 @@ module.exports = [
     peers: /^websockets/,
     cases: /limits\/9\.[34]\.1/,
     why: 'a message may not have 16384 fragments: it closes with 1009',
+  },
+
+  // Compression.
+  {
+    peers: /^websockets/,
+    cases: /deflate\/final-block(-empty)?$/,
+    why: 'its inflater ends with a block that says that it is the last: each later message of the session is taken for an empty one',
   },
 
   // Closes.
