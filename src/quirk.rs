@@ -11,7 +11,8 @@ pub enum Quirk {
     /// proxies take it away.
     MissingConnection,
     /// A backend demands an `Origin`, which programs that are no browser do not send: they are given
-    /// that of a page from the host they ask for. Hixie backends see one in any case.
+    /// that of a page from the host they ask for. Backends of Hixie and of hybi-01 to hybi-03
+    /// see one in any case.
     MissingOrigin,
     /// Clients give up where the subprotocol they ask for does not come back, and a backend names
     /// none: LG television sets of 2012, and all that hold to draft-hixie-76.

@@ -101,7 +101,7 @@ impl std::str::FromStr for As {
         match text {
             "recorded" => Ok(Self(None)),
             name => name.parse().map(|dialect| Self(Some(dialect))).map_err(|_| {
-                "the dialects are rfc6455, hybi-08, hybi-07, hixie-76, hixie-75, and recorded"
+                "the dialects are rfc6455, hybi-08 to hybi-01, hixie-76, hixie-75, and recorded"
                     .to_owned()
             }),
         }
