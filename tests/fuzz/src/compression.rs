@@ -30,7 +30,7 @@ pub fn run(data: &[u8]) {
     let from = if rules & 2 == 0 { Side::Client } else { Side::Backend };
     let voice = Voice { dialect: Dialect::RFC6455, side: from };
     let (mut said, mut due, mut whole) = (Vec::new(), Vec::new(), true);
-    let mut stream = Decompress::new(false);
+    let (mut stream, mut history) = (Decompress::new(false), Vec::new());
     while let [how, len, behind @ ..] = rest {
         let (packed, behind) = behind.split_at(usize::from(*len).min(behind.len()));
         rest = behind;
@@ -38,7 +38,8 @@ pub fn run(data: &[u8]) {
         let parts = packed.len().div_ceil(usize::from(how >> 4).max(1)).max(1);
         said.extend(frames(voice, kind, packed, parts));
         // A final block may end a message in more ways than this oracle knows.
-        match inflate(&mut stream, packed).filter(|_| whole) {
+        history.extend([packed, &TAIL].concat());
+        match inflate(&mut stream, packed).filter(|_| whole && ends_a_block(&history)) {
             Some(message) if kind == Kind::Binary || std::str::from_utf8(&message).is_ok() => {
                 due.push((kind, message));
             }
@@ -46,6 +47,7 @@ pub fn run(data: &[u8]) {
         }
         if !takeover {
             stream.reset(false);
+            history.clear();
         }
     }
     let before = memory::live();
@@ -84,9 +86,34 @@ fn frames(voice: Voice, kind: Kind, packed: &[u8], part: usize) -> Vec<u8> {
 /// What a message becomes; `None` when that is wrong, too much, or has a final block.
 fn inflate(stream: &mut Decompress, packed: &[u8]) -> Option<Vec<u8>> {
     let most = usize::try_from(INFLATED).unwrap();
-    let (mut out, whole) = (Vec::with_capacity(most + 1), [packed, &TAIL].concat());
-    let before = stream.total_in();
-    let status = stream.decompress_vec(&whole, &mut out, FlushDecompress::Sync).ok()?;
-    let all = stream.total_in() - before == whole.len() as u64;
-    (status != Status::StreamEnd && all && out.len() <= most).then_some(out)
+    let mut out = Vec::with_capacity(most + 1);
+    let mut take = |bytes: &[u8], out: &mut Vec<u8>| {
+        let before = stream.total_in();
+        let status = stream.decompress_vec(bytes, out, FlushDecompress::Sync).ok()?;
+        let all = stream.total_in() - before == bytes.len() as u64;
+        (status != Status::StreamEnd && all).then_some(out.len())
+    };
+    let len = take(packed, &mut out)?;
+    // The end of a message says nothing.
+    (take(&TAIL, &mut out)? == len && len <= most).then_some(out)
+}
+
+/// Whether what was said ends where a block does: then an empty final block behind it ends the stream.
+fn ends_a_block(said: &[u8]) -> bool {
+    let mut stream = Decompress::new(false);
+    let input = [said, &[0x01, 0x00, 0x00, 0xff, 0xff]].concat();
+    let mut room = vec![0; 1 << 16];
+    let mut before = None;
+    loop {
+        let now = (stream.total_in(), stream.total_out());
+        if before.replace(now) == Some(now) {
+            return false;
+        }
+        let rest = &input[usize::try_from(now.0).unwrap()..];
+        match stream.decompress(rest, &mut room, FlushDecompress::None) {
+            Ok(Status::StreamEnd) => return stream.total_in() == input.len() as u64,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
 }
