@@ -289,19 +289,21 @@ impl Run {
         if self.is_over {
             return;
         }
-        let taken = if self.is_open { bytes } else { self.answered(bytes) };
-        if let Err(fault) = self.take(taken.to_vec()) {
+        self.bytes.extend_from_slice(bytes);
+        if !self.is_open {
+            self.answered();
+        }
+        if self.is_open
+            && !self.is_over
+            && let Err(fault) = self.take()
+        {
             self.events.fault = Some(fault);
             self.is_over = true;
         }
     }
 
-    fn take(&mut self, mut bytes: Vec<u8>) -> Result<(), String> {
-        if !self.is_open || self.is_over {
-            return Ok(());
-        }
-        bytes.splice(..0, std::mem::take(&mut self.bytes));
-        self.reader.take(&bytes)?;
+    fn take(&mut self) -> Result<(), String> {
+        self.reader.take(&std::mem::take(&mut self.bytes))?;
         // What comes behind a close does not count (RFC 6455 section 5.5.1).
         while self.events.closed.is_none() {
             match self.reader.hear()? {
@@ -322,8 +324,7 @@ impl Run {
     }
 
     /// Takes what has come of the answer to our request.
-    fn answered<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        self.bytes.extend_from_slice(bytes);
+    fn answered(&mut self) {
         if self.head.is_none() {
             self.head = Head::take(&mut self.bytes);
             let Some(head) = &self.head else {
@@ -331,20 +332,20 @@ impl Run {
                     self.events.fault = Some("an answer without an end".to_owned());
                     self.is_over = true;
                 }
-                return &[];
+                return;
             };
             let Some(101) = head.status() else {
                 self.events.refused = Some(head.status().unwrap_or_default());
                 self.is_over = true;
-                return &[];
+                return;
             };
             self.out.extend((!self.late.is_empty()).then(|| std::mem::take(&mut self.late)));
         }
-        let Some(head) = &self.head else { return &[] };
+        let Some(head) = &self.head else { return };
         let dialect = self.case.dialect;
         if has_key3(dialect) {
             if self.bytes.len() < 16 {
-                return &[];
+                return;
             }
             let proof: Vec<u8> = self.bytes.drain(..16).collect();
             if request::proof(&self.made).is_some_and(|right| right != proof) {
@@ -379,7 +380,6 @@ impl Run {
             (Ok(Some(agreed)), _) => self.agree(&agreed),
             _ => {}
         }
-        &[]
     }
 
     /// The peer's stream has ended, in order or by a reset.

@@ -8,7 +8,7 @@ use crate::cut::Cut;
 use crate::memory;
 use hybridge::conformance::case::{Case, Opening};
 use hybridge::conformance::run::{Next, Run};
-use hybridge::conformance::{Asked, Site, Verdict, list};
+use hybridge::conformance::{Asked, Site, list};
 use hybridge::dialect::{ALL, Dialect};
 use hybridge::event::Side;
 use std::sync::OnceLock;
@@ -58,7 +58,7 @@ pub fn run(data: &[u8]) {
         let held = memory::live().saturating_sub(before);
         assert!(held <= HELD + 8 * said.len(), "{}: holds {held} bytes", case.id);
         busy.verdict();
-        verdicts.push(told(&patient.verdict()));
+        verdicts.push(format!("{:?}", patient.verdict()));
     }
     assert!(verdicts.iter().all(|other| *other == verdicts[0]), "{}: {verdicts:#?}", case.id);
 }
@@ -132,9 +132,4 @@ fn play(run: &mut Run, mut pieces: &[&[u8]]) {
         }
     }
     panic!("it does not come to an end");
-}
-
-/// All that a verdict says.
-fn told(verdict: &Verdict) -> String {
-    format!("{verdict:?}")
 }
