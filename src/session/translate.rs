@@ -10,9 +10,10 @@ use crate::dialect::writer::{Data, Piece, Writer};
 use crate::event::{Able, Kind, Side};
 use crate::fault::Fault;
 use crate::quirk::{Quirk, Quirks};
+use crate::wire::entropy::Entropy;
 use crate::wire::few::Few;
 use crate::wire::outbox::Outbox;
-use crate::wire::spare::Buffer;
+use crate::wire::spare::{Buffer, Spare};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,34 @@ impl Link<'_, '_> {
     }
 }
 
+impl<'a> Link<'_, 'a> {
+    /// What a gather on this way works with; nothing once the other side has been told the end.
+    #[inline]
+    fn tools<'s>(
+        &'s mut self,
+        held: &'s mut Option<Box<Buffer>>,
+        policy: &Policy,
+        entropy: &'s mut dyn Entropy,
+        spare: &'s mut Spare,
+    ) -> Option<Tools<'s, 'a>> {
+        let coalesce = self.side == Side::Client
+            && self.to.fragments
+            && policy.fragments == Fragments::Coalesce;
+        Some(Tools {
+            held,
+            writer: self.writer.as_deref_mut()?,
+            deflation: self.deflation.as_deref_mut(),
+            out: &mut *self.out,
+            able: self.to,
+            collected: policy.limits.collected,
+            coalesce,
+            in_steps: self.in_steps,
+            entropy,
+            spare,
+        })
+    }
+}
+
 impl Translator {
     /// Takes a run of a message, which is not compressed here.
     ///
@@ -123,21 +152,8 @@ impl Translator {
         if self.bytes.max(total.unwrap_or(0)) > turn.policy.limits.streamed {
             return Err(Fault::TooBig);
         }
-        if let Some(writer) = &mut link.writer {
-            let mut tools = Tools {
-                held: &mut self.held,
-                writer,
-                deflation: link.deflation.as_deref_mut(),
-                out: link.out,
-                able: link.to,
-                collected: turn.policy.limits.collected,
-                coalesce: link.side == Side::Client
-                    && link.to.fragments
-                    && turn.policy.fragments == Fragments::Coalesce,
-                in_steps: link.in_steps,
-                entropy: turn.entropy,
-                spare: turn.spare,
-            };
+        let tools = link.tools(&mut self.held, turn.policy, turn.entropy, turn.spare);
+        if let Some(mut tools) = tools {
             match self.mode {
                 Mode::Drop => {}
                 // No U+FFFD is without this byte, and few texts have it.
@@ -181,19 +197,9 @@ impl Translator {
 
     /// Writes what is held of a message that is too large to be held, behind the last of some steps.
     pub(super) fn settle(&mut self, link: &mut Link<'_, '_>, turn: &mut Turn<'_>) {
-        if let Some(writer) = &mut link.writer {
-            self.gather.settle(&mut Tools {
-                held: &mut self.held,
-                writer,
-                deflation: link.deflation.as_deref_mut(),
-                out: link.out,
-                able: link.to,
-                collected: turn.policy.limits.collected,
-                coalesce: false,
-                in_steps: link.in_steps,
-                entropy: turn.entropy,
-                spare: turn.spare,
-            });
+        let tools = link.tools(&mut self.held, turn.policy, turn.entropy, turn.spare);
+        if let Some(mut tools) = tools {
+            self.gather.settle(&mut tools);
         }
     }
 

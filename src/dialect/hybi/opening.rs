@@ -64,8 +64,8 @@ fn read_origin(version: Version, fields: &Fields<'_>) -> Result<Option<Vec<u8>>,
         Version::V13 => None,
         _ => fields.only("Sec-WebSocket-Origin")?,
     };
-    let said = [own_name, fields.only("Origin")?].into_iter().flatten();
-    Ok(said.into_iter().find(|origin| !origin.is_empty()).map(<[u8]>::to_owned))
+    let mut said = [own_name, fields.only("Origin")?].into_iter().flatten();
+    Ok(said.find(|origin| !origin.is_empty()).map(<[u8]>::to_owned))
 }
 
 fn read_subprotocols(fields: &Fields<'_>) -> Result<Subprotocols, Refusal> {
